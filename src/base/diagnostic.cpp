@@ -29,9 +29,14 @@ void append_place(std::string& out, Place const& place) {
 
 void append_severity(std::string& out, Severity severity) {
   switch (severity) {
-    case Severity::error: return;
-    case Severity::warning: out += "warning: "; return;
-    case Severity::note: out += "note: "; return;
+    case Severity::error:
+      return;
+    case Severity::warning:
+      out += "warning: ";
+      return;
+    case Severity::note:
+      out += "note: ";
+      return;
   }
 }
 

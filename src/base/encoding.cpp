@@ -159,8 +159,8 @@ std::optional<std::string> parse_hex(std::string_view text) {
 }
 
 void append_base64(std::string& out, Bytes bytes, Base64Alphabet alphabet, Base64Padding padding) {
-  char const* const digits = (alphabet == Base64Alphabet::standard ? standard_alphabet.data()
-                                                                   : url_safe_alphabet.data());
+  char const* const digits =
+      (alphabet == Base64Alphabet::standard ? standard_alphabet.data() : url_safe_alphabet.data());
   std::size_t const rest = bytes.size() % 3;
   std::size_t const whole = bytes.size() - rest;
   std::size_t const tail = rest == 0 ? 0 : padding == Base64Padding::padded ? 4 : rest + 1;
@@ -293,14 +293,29 @@ void append_json_escaped(std::string& out, std::string_view text) {
     auto const byte = static_cast<unsigned char>(text.front());
     if (byte < 0x80) {
       switch (byte) {
-        case '"': out += "\\\""; break;
-        case '\\': out += "\\\\"; break;
-        case '\b': out += "\\b"; break;
-        case '\t': out += "\\t"; break;
-        case '\n': out += "\\n"; break;
-        case '\f': out += "\\f"; break;
-        case '\r': out += "\\r"; break;
-        default: append_unicode_escape(out, byte);
+        case '"':
+          out += "\\\"";
+          break;
+        case '\\':
+          out += "\\\\";
+          break;
+        case '\b':
+          out += "\\b";
+          break;
+        case '\t':
+          out += "\\t";
+          break;
+        case '\n':
+          out += "\\n";
+          break;
+        case '\f':
+          out += "\\f";
+          break;
+        case '\r':
+          out += "\\r";
+          break;
+        default:
+          append_unicode_escape(out, byte);
       }
       text.remove_prefix(1);
       continue;

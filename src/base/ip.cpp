@@ -267,7 +267,9 @@ bool IpNetwork::contains(IpAddress const& address) const {
          prefix_equal(address.bytes().data(), address_.bytes().data(), length_);
 }
 
-IpAddress IpNetwork::last() const { return like(address_, with_host_bits(address_, length_, true)); }
+IpAddress IpNetwork::last() const {
+  return like(address_, with_host_bits(address_, length_, true));
+}
 
 std::string IpNetwork::to_string() const {
   std::string out = address_.to_string();
