@@ -1,0 +1,93 @@
+// A non-blocking stream socket whose readiness can be awaited.
+//
+// Belongs to one Loop and is used on its thread only. At most one wait per direction at a time.
+// Reading and writing are plain system calls on fd(): the layers above decide when to wait, so that
+// no call is made that would only answer EAGAIN.
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "certgate/base/ip.hpp"
+#include "certgate/base/result.hpp"
+#include "certgate/net/loop.hpp"
+#include "certgate/net/task.hpp"
+
+namespace certgate::net {
+
+enum class Direction { read, write };
+enum class Ready { ready, cancelled };
+
+class Socket {
+ public:
+  explicit Socket(Loop& loop);  // closed
+  // Takes the descriptor over and makes it non-blocking.
+  Socket(Loop& loop, int fd);
+  ~Socket();
+  Socket(Socket&&) noexcept = delete;
+  Socket& operator=(Socket&&) = delete;
+
+  int fd() const { return fd_; }
+  bool is_open() const { return fd_ >= 0; }
+  void assign(int fd);  // REQUIRES: !is_open()
+  // Ends every wait with `cancelled`; the socket stays usable.
+  void cancel();
+  // Cancels and closes. Safe to call twice.
+  void close();
+  // Closes so that the peer sees a reset (SO_LINGER 0): for peers that broke the rules.
+  void reset();
+
+  class Wait {
+   public:
+    Wait(Socket& socket, Direction direction) : socket_(socket), direction_(direction) {}
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> awaiting);
+    Ready await_resume() const noexcept { return result_; }
+
+   private:
+    Socket& socket_;
+    Direction direction_;
+    Ready result_ = Ready::cancelled;
+  };
+  // `auto const ready = co_await socket.readable();` A hang-up or an error counts as ready: the
+  // next read or write reports it.
+  Wait readable() { return {*this, Direction::read}; }
+  Wait writable() { return {*this, Direction::write}; }
+
+  Loop& loop() { return loop_; }
+
+ private:
+  struct Inside;
+  Loop& loop_;
+  int fd_ = -1;
+  alignas(8) std::byte inside_[72];
+  Inside& inside() { return *reinterpret_cast<Inside*>(inside_); }
+};
+
+// Where an upstream or an admin socket lives.
+struct SocketAddress {
+  IpEndpoint ip;          // used when unix_path is empty
+  std::string unix_path;  // absolute or relative path of a unix stream socket
+  std::string to_string() const;
+};
+
+// Starts connecting and waits for the outcome. TCP_NODELAY is set. The caller bounds the wait by
+// cancelling the socket, which gives ErrorCode::timed_out.
+Task<Result<void>> connect(Socket& socket, SocketAddress const& address);
+
+// A non-blocking listening TCP socket with SO_REUSEADDR and SO_REUSEPORT, so that every worker has
+// its own. Errors name the address and the reason ("address already in use by another program").
+Result<int> open_listener(IpEndpoint const& endpoint, int backlog);
+// Fails when somebody outside this process listens there already: SO_REUSEPORT alone would let two
+// daemons of one user share a port without noticing.
+Result<void> check_address_free(IpEndpoint const& endpoint);
+// The bound endpoint of a socket (port 0 resolved).
+Result<IpEndpoint> local_endpoint(int fd);
+Result<IpEndpoint> remote_endpoint(int fd);
+// Accepts one connection, non-blocking and close-on-exec, with TCP_NODELAY. -1 when none is
+// waiting (errno says why: EAGAIN, EMFILE, ...).
+int accept_one(int listener_fd, IpEndpoint& peer);
+
+}  // namespace certgate::net
