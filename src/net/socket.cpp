@@ -11,7 +11,9 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <utility>
 
 #include "asio_loop.hpp"
 
@@ -23,6 +25,22 @@ namespace asio = boost::asio;
 // cancelling and closing are ours.
 struct Socket::Inside {
   asio::basic_stream_socket<asio::generic::stream_protocol, asio::io_context::executor_type> socket;
+};
+
+// A read wait that outlives any single waiter. Its handler owns it, so that a loop that goes away
+// with the wait pending frees it; `socket` is null once the socket has let go of it.
+struct Socket::Watch {
+  Socket* socket;
+};
+
+struct Socket::WatchHandler {
+  std::unique_ptr<Watch> watch;
+  void operator()(boost::system::error_code const& error) const {
+    auto* const socket = watch->socket;
+    if (socket == nullptr) return;
+    socket->watch_ = nullptr;
+    socket->on_watched(error ? Ready::cancelled : Ready::ready);
+  }
 };
 
 namespace {
@@ -101,6 +119,7 @@ Socket::Socket(Loop& loop) : loop_(loop) {
 Socket::Socket(Loop& loop, int fd) : Socket(loop) { assign(fd); }
 
 Socket::~Socket() {
+  if (watch_ != nullptr) watch_->socket = nullptr;
   close();
   inside().~Inside();
 }
@@ -124,6 +143,7 @@ void Socket::cancel() {
 void Socket::close() {
   if (!is_open()) return;
   fd_ = -1;
+  became_readable_ = false;
   boost::system::error_code ignored;
   inside().socket.close(ignored);
 }
@@ -135,7 +155,36 @@ void Socket::reset() {
   close();
 }
 
+void Socket::watch_readable() {
+  if (watch_ != nullptr || became_readable_ || !is_open()) return;
+  auto watch = std::make_unique<Watch>(Watch{this});
+  watch_ = watch.get();
+  inside().socket.async_wait(asio::socket_base::wait_read, WatchHandler{std::move(watch)});
+}
+
+void Socket::on_watched(Ready result) {
+  if (watch_waiter_ == nullptr) {
+    became_readable_ = result == Ready::ready;
+    return;
+  }
+  auto* const waiter = std::exchange(watch_waiter_, nullptr);
+  waiter->result_ = result;
+  waiter->awaiting_.resume();
+}
+
+bool Socket::Wait::await_ready() noexcept {
+  if (direction_ != Direction::read || !socket_.became_readable_) return false;
+  socket_.became_readable_ = false;
+  result_ = Ready::ready;
+  return true;
+}
+
 void Socket::Wait::await_suspend(std::coroutine_handle<> awaiting) {
+  if (direction_ == Direction::read && socket_.watch_ != nullptr) {
+    awaiting_ = awaiting;
+    socket_.watch_waiter_ = this;
+    return;
+  }
   if (!socket_.is_open()) {
     // Resuming from inside await_suspend would grow the stack: let the loop do it.
     socket_.loop_.post([awaiting] { awaiting.resume(); });

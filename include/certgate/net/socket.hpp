@@ -42,13 +42,15 @@ class Socket {
   class Wait {
    public:
     Wait(Socket& socket, Direction direction) : socket_(socket), direction_(direction) {}
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() noexcept;
     void await_suspend(std::coroutine_handle<> awaiting);
     Ready await_resume() const noexcept { return result_; }
 
    private:
+    friend class Socket;
     Socket& socket_;
     Direction direction_;
+    std::coroutine_handle<> awaiting_;
     Ready result_ = Ready::cancelled;
   };
   // `auto const ready = co_await socket.readable();` A hang-up or an error counts as ready: the
@@ -56,12 +58,25 @@ class Socket {
   Wait readable() { return {*this, Direction::read}; }
   Wait writable() { return {*this, Direction::write}; }
 
+  // Starts watching for readability before anybody waits: a pooled connection that its peer closes
+  // is seen to be stale at once, and the next readable() costs no system call of its own.
+  void watch_readable();
+  // Something arrived (bytes or the end) since watch_readable() and nobody has waited for it yet.
+  bool became_readable() const { return became_readable_; }
+
   Loop& loop() { return loop_; }
 
  private:
   struct Inside;
+  struct Watch;
+  struct WatchHandler;
+  void on_watched(Ready result);
+
   Loop& loop_;
   int fd_ = -1;
+  bool became_readable_ = false;
+  Watch* watch_ = nullptr;       // the watch that is pending, owned by its handler
+  Wait* watch_waiter_ = nullptr; // who waits for it
   alignas(8) std::byte inside_[72];
   Inside& inside() { return *reinterpret_cast<Inside*>(inside_); }
 };
