@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -92,15 +93,15 @@ struct ShadowRules {
 
 enum class ListType { ip, integer, string, host };
 
-// A named set for `in $name`; entries are checked against the type, hosts are canonical.
+// A named set for `in $name`. The entries are not looked at here but to guess the type where none
+// is written: all integers, all addresses, else strings.
 struct List {
   Setting<std::string> name;  // [a-z0-9_.], without the dollar sign
   Setting<ListType> type{ListType::string};
-  std::vector<Setting<std::string>> entries;  // in the order written
-  FilePath file;                              // empty: written inline
-  friend bool operator==(List const& a, List const& b) {
-    return a.name == b.name && a.type == b.type && a.entries == b.entries;
-  }
+  std::vector<Setting<std::string>> entries;             // written inline, in order
+  FilePath file;                                         // or in a file of one entry a line, ...
+  std::shared_ptr<SourceText const> text;                // ... which is this; null when inline
+  friend bool operator==(List const& a, List const& b);  // places do not matter
 };
 
 // NAME: value expression (a field, a literal or a function call of the Rules language).
