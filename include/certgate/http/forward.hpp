@@ -12,6 +12,8 @@
 #pragma once
 
 #include <bitset>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,7 +39,13 @@ class ForwardingPolicy {
   ForwardingPolicy() : ForwardingPolicy(Settings{}) {}
   explicit ForwardingPolicy(Settings settings);
 
+  // False for what certgate itself writes to frame and route a message (Host, Content-Length,
+  // Connection …): no configuration may set or remove those, and set_names that try are ignored.
+  static bool may_configure(std::string_view name);
+
   Settings const& settings() const { return settings_; }
+  // `Name: ` for each set name, in order; empty for an ignored one.
+  std::span<std::string const> set_lines() const { return set_lines_; }
   // What the client may not send: identity, set and removed names.
   ProtectedFields const& withheld() const { return withheld_; }
   bool drops(Field const& field) const {
@@ -49,6 +57,7 @@ class ForwardingPolicy {
   bool drops_other(std::string_view name) const;
 
   Settings settings_;
+  std::vector<std::string> set_lines_;
   ProtectedFields withheld_;
   std::bitset<field_name_count> drop_;
 };

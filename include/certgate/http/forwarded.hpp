@@ -21,7 +21,4 @@ void append_forwarded(std::string& out, Fields received, std::string_view client
 void append_via(std::string& out, Fields received, Version received_version,
                 std::string_view pseudonym);
 
-// A Forwarded `node`: IPv6 is bracketed and quoted (RFC 7239 §6).
-void append_forwarded_node(std::string& out, std::string_view ip);
-
 }  // namespace certgate::http

@@ -36,6 +36,9 @@ struct RequestHead {
   Version version = Version::http_1_1;
   Fields fields;
   unsigned dropped_fields = 0;  // names with `_`, as nginx does by default (threats: aliases)
+  // The bytes of the whole head when every field is a line of it (HTTP/1); empty otherwise. Lets
+  // lines be copied as they stand.
+  std::string_view block;
 };
 
 struct ResponseHead {
@@ -43,6 +46,7 @@ struct ResponseHead {
   std::string_view reason;
   Version version = Version::http_1_1;
   Fields fields;
+  std::string_view block;  // as in RequestHead
 };
 
 // Why a message is not accepted: the status for the client (502 when an origin is at fault) and a
