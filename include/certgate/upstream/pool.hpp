@@ -1,0 +1,82 @@
+// Connections to an origin's servers that wait for the next request.
+//
+// One Pool per worker and origin, used on the worker's thread only. Last in, first out: the
+// connection used last is the least likely to be closed by its server. An idle connection is
+// watched, so that one which its server closed is never handed out; one that idles too long is
+// closed by its deadline.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "certgate/base/result.hpp"
+#include "certgate/net/deadlines.hpp"
+#include "certgate/net/stream.hpp"
+#include "certgate/upstream/origin.hpp"
+
+namespace certgate::upstream {
+
+class Pool;
+
+// An open connection to one server, in use or idle.
+class Connection final : private net::Deadline {
+ public:
+  Connection(Server& server, std::unique_ptr<net::Stream> stream)
+      : server_(server), stream_(std::move(stream)) {}
+
+  net::Stream& stream() { return *stream_; }
+  Server& server() { return server_; }
+  // Has carried a request before: its server may close it at the moment the next one is sent.
+  bool is_reused() const { return requests_ > 0; }
+
+ private:
+  friend class Pool;
+  void on_expired() override;
+
+  Server& server_;
+  std::unique_ptr<net::Stream> stream_;
+  Pool* pool_ = nullptr;  // that it idles in
+  std::uint32_t requests_ = 0;
+};
+
+struct ConnectFailure {
+  bool timed_out = false;
+  std::string detail;
+};
+
+class Pool {
+ public:
+  Pool(net::Loop& loop, net::Deadlines& deadlines, std::shared_ptr<Origin> origin);
+  ~Pool();
+
+  Origin& origin() const { return *origin_; }
+  Server* choose(Server const* avoid);
+  // An idle connection to that server, or null.
+  std::unique_ptr<Connection> take_idle(Server& server);
+  // Connects, with TLS if the server wants it, within `at_most`.
+  net::Task<Result<std::unique_ptr<Connection>, ConnectFailure>> open(
+      Server& server, std::chrono::milliseconds at_most);
+  // REQUIRES: the last response was read to its end, and the connection may stay open.
+  void put_back(std::unique_ptr<Connection> connection);
+  void close_idle();
+  std::size_t idle() const;
+
+ private:
+  friend class Connection;
+  struct Idle {
+    Server* server;
+    std::vector<std::unique_ptr<Connection>> connections;  // used last at the back
+  };
+  Idle& idle_of(Server const& server);
+
+  net::Loop& loop_;
+  net::Deadlines& deadlines_;
+  std::shared_ptr<Origin> origin_;
+  net::DeadlineList& idle_deadlines_;
+  std::vector<Idle> idle_;
+  unsigned cursor_ = 0;
+};
+
+}  // namespace certgate::upstream

@@ -1,0 +1,104 @@
+#include "certgate/upstream/pool.hpp"
+
+#include <algorithm>
+
+#include "certgate/tls/connector.hpp"
+
+namespace certgate::upstream {
+
+Pool::Pool(net::Loop& loop, net::Deadlines& deadlines, std::shared_ptr<Origin> origin)
+    : loop_(loop),
+      deadlines_(deadlines),
+      origin_(std::move(origin)),
+      idle_deadlines_(deadlines.list(origin_->settings().idle_timeout)) {
+  for (auto const& server : origin_->servers()) {
+    idle_.push_back({server.get(), {}});
+    idle_.back().connections.reserve(origin_->settings().idle_connections);
+  }
+}
+
+Pool::~Pool() = default;
+
+Pool::Idle& Pool::idle_of(Server const& server) {
+  return *std::find_if(idle_.begin(), idle_.end(),
+                       [&](Idle const& idle) { return idle.server == &server; });
+}
+
+Server* Pool::choose(Server const* avoid) {
+  return origin_->choose(cursor_, avoid, net::Loop::coarse_milliseconds());
+}
+
+std::unique_ptr<Connection> Pool::take_idle(Server& server) {
+  auto& idle = idle_of(server).connections;
+  while (!idle.empty()) {
+    auto connection = std::move(idle.back());
+    idle.pop_back();
+    connection->disarm();
+    connection->pool_ = nullptr;
+    // Bytes or an end that nobody asked for: the server has closed it, or cannot be trusted.
+    if (!connection->stream_->socket().became_readable()) return connection;
+  }
+  return nullptr;
+}
+
+net::Task<Result<std::unique_ptr<Connection>, ConnectFailure>> Pool::open(
+    Server& server, std::chrono::milliseconds at_most) {
+  auto const& settings = server.settings();
+  std::unique_ptr<net::Stream> stream;
+  tls::ClientStream* encrypted = nullptr;
+  if (settings.tls == nullptr) {
+    stream = std::make_unique<net::PlainStream>(loop_);
+  } else {
+    auto own = std::make_unique<tls::ClientStream>(loop_, settings.tls);
+    encrypted = own.get();
+    stream = std::move(own);
+  }
+  auto& socket = stream->socket();
+  net::SocketDeadline deadline(socket);
+  deadline.arm(deadlines_.list(at_most));
+
+  auto const connected = co_await net::connect(socket, settings.address);
+  if (!connected) {
+    co_return fail(ConnectFailure{deadline.expired(), connected.error().detail});
+  }
+  if (encrypted != nullptr) {
+    auto const agreed = co_await encrypted->handshake();
+    if (!agreed) {
+      auto detail = settings.label + ": " + agreed.error().detail;
+      co_return fail(ConnectFailure{deadline.expired(), std::move(detail)});
+    }
+  }
+  deadline.disarm();
+  co_return std::make_unique<Connection>(server, std::move(stream));
+}
+
+void Pool::put_back(std::unique_ptr<Connection> connection) {
+  auto& idle = idle_of(connection->server()).connections;
+  if (idle.size() >= origin_->settings().idle_connections) return;
+  if (connection->stream_->has_buffered() || connection->stream_->has_unsent()) return;
+  ++connection->requests_;
+  connection->pool_ = this;
+  connection->stream_->release_memory();
+  connection->stream_->socket().watch_readable();
+  connection->arm(idle_deadlines_);
+  idle.push_back(std::move(connection));
+}
+
+void Connection::on_expired() {
+  auto& idle = pool_->idle_of(server_).connections;
+  auto const self = std::find_if(idle.begin(), idle.end(),
+                                 [&](auto const& connection) { return connection.get() == this; });
+  if (self != idle.end()) idle.erase(self);  // deletes this
+}
+
+void Pool::close_idle() {
+  for (auto& idle : idle_) idle.connections.clear();
+}
+
+std::size_t Pool::idle() const {
+  std::size_t total = 0;
+  for (auto const& idle : idle_) total += idle.connections.size();
+  return total;
+}
+
+}  // namespace certgate::upstream
