@@ -1,0 +1,76 @@
+// A bounded queue of bytes between one thread that writes lines and one that reads them.
+//
+// The memory is mapped twice in a row, so that free room and waiting bytes are always in one piece:
+// a line is formatted in place, and the reader hands the kernel one range. No lock and no system
+// call after construction; the two sides share nothing but two positions on cache lines of their
+// own.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "certgate/base/result.hpp"
+
+namespace certgate::telemetry {
+
+class LineRing {
+ public:
+  // `bytes` is rounded up to a power of two that is a multiple of the page size.
+  static Result<std::unique_ptr<LineRing>> make(std::size_t bytes);
+  LineRing(LineRing const&) = delete;
+  LineRing& operator=(LineRing const&) = delete;
+  ~LineRing();
+
+  std::size_t capacity() const { return capacity_; }
+
+  // Writer's side. `reserve` gives a place for `bytes`, or null when there is no room; `commit`
+  // makes everything from that place up to `end` readable.
+  char* reserve(std::size_t bytes) {
+    std::uint64_t const head = head_.load(std::memory_order_relaxed);
+    if (head + bytes - known_tail_ > capacity_) {
+      known_tail_ = tail_.load(std::memory_order_acquire);
+      if (head + bytes - known_tail_ > capacity_) return nullptr;
+    }
+    return memory_ + (head & (capacity_ - 1));
+  }
+  void commit(char const* end) {
+    std::uint64_t const head = head_.load(std::memory_order_relaxed);
+    auto const length = static_cast<std::uint64_t>(end - (memory_ + (head & (capacity_ - 1))));
+    head_.store(head + length, std::memory_order_release);
+  }
+  // More than `bytes` wait to be read. Looks at the reader's position only when it might be so.
+  bool holds_more_than(std::size_t bytes) {
+    std::uint64_t const head = head_.load(std::memory_order_relaxed);
+    if (head - known_tail_ <= bytes) return false;
+    known_tail_ = tail_.load(std::memory_order_acquire);
+    return head - known_tail_ > bytes;
+  }
+
+  // Reader's side: everything that waits, in one piece; then how much of it is done with.
+  std::string_view readable() const {
+    std::uint64_t const tail = tail_.load(std::memory_order_relaxed);
+    std::uint64_t const head = head_.load(std::memory_order_acquire);
+    return {memory_ + (tail & (capacity_ - 1)), static_cast<std::size_t>(head - tail)};
+  }
+  void consume(std::size_t bytes) {
+    tail_.store(tail_.load(std::memory_order_relaxed) + bytes, std::memory_order_release);
+  }
+
+  // Positions since the beginning, for any thread.
+  std::uint64_t written() const { return head_.load(std::memory_order_acquire); }
+  std::uint64_t read() const { return tail_.load(std::memory_order_acquire); }
+
+ private:
+  LineRing(char* memory, std::size_t capacity) : memory_(memory), capacity_(capacity) {}
+
+  char* memory_;
+  std::size_t capacity_;
+  alignas(128) std::atomic<std::uint64_t> head_{0};
+  std::uint64_t known_tail_ = 0;
+  alignas(128) std::atomic<std::uint64_t> tail_{0};
+};
+
+}  // namespace certgate::telemetry
