@@ -1,0 +1,66 @@
+// Reads the top level of a configuration and puts the parts together.
+#include "certgate/config/read_config.hpp"
+
+#include <algorithm>
+
+#include "read_parts.hpp"
+
+namespace certgate::config {
+
+Result<Config, Diagnostics> parse_config(SourceText source, FileReader& files) {
+  Reading reading{files};
+  SourceText const& text = reading.keep(std::move(source));
+  YamlTree const tree{text, reading.mistakes};
+  Config config;
+  if (Value const root = tree.root()) {
+    MapReader top{reading, root, ""};
+    if (top.good()) {
+      read_plain_settings(top, config);
+      config.listeners = read_listeners(top);
+      config.origins = read_origins(top);
+      config.hosts = read_hosts(top, config);
+      config.lists = read_lists(top);
+      config.rules = read_rules(top, config.rule_files);
+      config.shadow = read_shadow(top);
+      config.tests = read_tests(reading, top.get("tests"));
+      check_references(reading, config);
+    }
+  }
+  if (reading.mistakes.has_errors()) return fail(reading.take_mistakes());
+  config.sources = std::move(reading.sources);
+  config.warnings = std::move(reading.warnings);
+  config.warnings.sort();
+  return config;
+}
+
+Origin const* Config::find_origin(std::string_view name) const {
+  auto const found = std::find_if(origins.begin(), origins.end(),
+                                  [&](Origin const& origin) { return *origin.name == name; });
+  return found == origins.end() ? nullptr : &*found;
+}
+
+// Where something was written makes no difference to what it does.
+bool operator==(Rule const& a, Rule const& b) {
+  return a.name == b.name && a.description == b.description && a.expression == b.expression &&
+         a.mtls == b.mtls && a.action == b.action && a.enabled == b.enabled &&
+         a.response == b.response;
+}
+
+bool operator==(List const& a, List const& b) {
+  bool const same_text = (a.text == nullptr) == (b.text == nullptr) &&
+                         (a.text == nullptr || a.text->text() == b.text->text());
+  return a.name == b.name && a.type == b.type && a.entries == b.entries && same_text;
+}
+
+bool operator==(Origin const& a, Origin const& b) {
+  return a.name == b.name && a.servers == b.servers && a.balance == b.balance && a.tls == b.tls &&
+         a.health == b.health && a.keepalive == b.keepalive && a.preserve_host == b.preserve_host;
+}
+
+bool operator==(ClientAuth const& a, ClientAuth const& b) {
+  return a.mode == b.mode && a.ca == b.ca && a.crl == b.crl && a.crl_check == b.crl_check &&
+         a.on_expired_crl == b.on_expired_crl &&
+         a.crl_distribution_points == b.crl_distribution_points && a.depth == b.depth;
+}
+
+}  // namespace certgate::config

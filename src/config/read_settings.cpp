@@ -1,0 +1,124 @@
+// Reads the settings that are nothing but values in ranges.
+#include "read_parts.hpp"
+
+namespace certgate::config {
+namespace {
+
+void read_sessions(MapReader& map, SessionSettings& sessions) {
+  map.choice("tickets", sessions.tickets);
+  map.number("cache_entries", sessions.cache_entries);
+  map.size("cache_bytes", sessions.cache_bytes);
+  map.duration("ticket_rotation", sessions.ticket_rotation);
+}
+
+void read_limits(MapReader& map, Limits& limits) {
+  map.size("header_bytes", limits.header_bytes);
+  map.number("header_fields", limits.header_fields);
+  map.size("uri_bytes", limits.uri_bytes);
+  map.size("body_bytes", limits.body_bytes);
+  map.number("connections", limits.connections);
+  map.number("handshakes", limits.handshakes);
+  map.number("certificate_chain", limits.certificate_chain);
+  map.number("rsa_bits", limits.rsa_bits);
+  map.number("expression_length", limits.expression_length);
+  if (*limits.uri_bytes > *limits.header_bytes) {
+    // Raising only one of them is an easy slip; point at the one that was written.
+    Mark const& mark = map.has("uri_bytes") ? limits.uri_bytes.mark : limits.header_bytes.mark;
+    map.reading().wrong(mark,
+                        "`uri_bytes` (" + format_size(*limits.uri_bytes) +
+                            ") is above `header_bytes` (" + format_size(*limits.header_bytes) +
+                            "), which covers it",
+                        "raise `header_bytes`, or lower `uri_bytes`");
+  }
+}
+
+void read_timeouts(MapReader& map, Timeouts& timeouts) {
+  map.duration("handshake", timeouts.handshake);
+  map.duration("header", timeouts.header);
+  map.duration("body", timeouts.body);
+  map.duration("keep_alive", timeouts.keep_alive);
+  map.duration("tunnel", timeouts.tunnel);
+  map.duration("origin_connect", timeouts.origin_connect);
+  map.duration("origin_response", timeouts.origin_response);
+  map.duration("drain", timeouts.drain);
+}
+
+void read_crl_refresh(MapReader& map, CrlRefresh& refresh) {
+  map.duration("watch", refresh.watch);
+  map.duration("interval", refresh.interval);
+  map.duration("retry", refresh.retry);
+  map.duration("timeout", refresh.timeout);
+  map.size("max_bytes", refresh.max_bytes);
+  map.flag("allow_private_networks", refresh.allow_private_networks);
+  if (*refresh.retry > *refresh.interval) {
+    Mark const& mark = map.has("retry") ? refresh.retry.mark : refresh.interval.mark;
+    map.reading().wrong(mark, "`retry` is longer than `interval`",
+                        "the first wait after a failure is the shorter one");
+  }
+}
+
+void read_log(MapReader& map, LogSettings& log) {
+  map.choice("level", log.level);
+  map.path("file", log.file);
+  Value const access = map.get("access");
+  if (!access) return;
+  MapReader own{map.reading(), access, "log.access"};
+  if (!own.good()) return;
+  own.path("file", log.access_file);
+  own.choice("format", log.access_format);
+}
+
+AdminSettings read_admin(MapReader& map) {
+  AdminSettings admin;
+  Value const value = map.get("address");
+  map.flag("allow_remote", admin.allow_remote);
+  if (!value || !is_line(map.reading(), "address", value)) return admin;
+  auto address = parse_admin_address(value.text());
+  if (!address) {
+    map.reading().wrong(value, "`address` is not one: " + address.error().detail,
+                        "write unix:/run/certgate/admin.sock or 127.0.0.1:9901");
+    return admin;
+  }
+  auto const* endpoint = std::get_if<IpEndpoint>(&*address);
+  if (endpoint != nullptr && !endpoint->address.is_loopback() && !*admin.allow_remote) {
+    map.reading().wrong(value,
+                        "the admin address is not loopback: anybody who reaches it could use it",
+                        "write unix:/run/certgate/admin.sock or 127.0.0.1:9901, or add "
+                        "`allow_remote: true` behind a firewall");
+  }
+  admin.address = {std::move(*address), value.mark()};
+  return admin;
+}
+
+template <class Read>
+void with_map(MapReader& top, std::string_view name, Read const& read) {
+  Value const value = top.get(name);
+  if (!value) return;
+  MapReader map{top.reading(), value, name};
+  if (map.good()) read(map);
+}
+
+}  // namespace
+
+void read_plain_settings(MapReader& top, Config& config) {
+  top.number("workers", config.workers);
+  top.path("state_directory", config.state_directory);
+  top.choice("default_action", config.default_action);
+  with_map(top, "sessions", [&](MapReader& map) { read_sessions(map, config.sessions); });
+  with_map(top, "limits", [&](MapReader& map) { read_limits(map, config.limits); });
+  with_map(top, "timeouts", [&](MapReader& map) { read_timeouts(map, config.timeouts); });
+  with_map(top, "crl_refresh", [&](MapReader& map) { read_crl_refresh(map, config.crl_refresh); });
+  with_map(top, "log", [&](MapReader& map) { read_log(map, config.log); });
+  with_map(top, "admin", [&](MapReader& map) { config.admin = read_admin(map); });
+  with_map(top, "url_normalization", [&](MapReader& map) {
+    map.choice("type", config.url_normalization);
+    map.flag("to_origin", config.normalize_to_origin);
+  });
+  with_map(top, "tls", [&](MapReader& map) { read_tls(map, config.tls); });
+  read_forwarded_certificates(top, config.forward_client_certificate);
+  if (Value const headers = top.get("request_headers")) {
+    read_request_headers(top.reading(), headers, config.request_headers);
+  }
+}
+
+}  // namespace certgate::config
