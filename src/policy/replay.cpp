@@ -47,7 +47,6 @@ void LoggedRequest::set_path_and_query(std::string_view path, std::string_view q
       id_of(Field::query),
       rules::ValueView::bytes(query.empty() ? std::string_view{} : whole.substr(path.size() + 1)));
   query_ = query;
-  has_query_ = true;
   // Made from path and query by fill_values(); the path before normalisation is not in the log.
   for (auto const derived :
        {Field::path_extension, Field::args, Field::args_names, Field::args_values}) {
@@ -60,7 +59,6 @@ void LoggedRequest::clear() {
   values_.clear();
   known_ = {};
   query_.clear();
-  has_query_ = false;
 }
 
 struct Replayer::Rule {
@@ -84,16 +82,21 @@ Replayer::~Replayer() = default;
 ReplayedDecision Replayer::replay(LoggedRequest const& request) {
   // What is always known here, whatever the log says.
   auto const is_known = [&request](rules::FieldId id) {
+    if (id == id_of(Field::full_uri)) {
+      return request.knows(id_of(Field::host)) && request.knows(id_of(Field::uri));
+    }
     return request.knows(id) || is_fixed(id) || id == id_of(Field::ssl) ||
            id == id_of(Field::edge_client_tcp) || id == id_of(Field::headers_truncated);
   };
   http::RequestHead const head;
   http::Target target;
+  Facts facts;
   for (auto const& value : request.values_) {
     if (value.field == id_of(Field::path)) target.path = value.value.as_bytes();
+    if (value.field == id_of(Field::uri)) target.origin_form = value.value.as_bytes();
+    if (value.field == id_of(Field::host)) facts.host = value.value.as_bytes();
   }
   target.query = request.query_;
-  Facts facts;
   facts.head = &head;
   facts.target = &target;
   facts.overrides = request.values_;

@@ -46,7 +46,6 @@ class LoggedRequest {
   std::vector<FieldOverride> values_;
   rules::FieldSet known_;
   std::string query_;
-  bool has_query_ = false;
 };
 
 struct ReplayedDecision {

@@ -1,0 +1,148 @@
+// Known ways to be wrong about client certificates.
+#include <algorithm>
+#include <optional>
+
+#include "certgate/rules/ast.hpp"
+#include "lint_rules.hpp"
+
+namespace certgate::policy {
+namespace {
+
+using rules::Node;
+
+constexpr std::string_view verified_name = "cf.tls_client_auth.cert_verified";
+constexpr std::string_view revoked_name = "cf.tls_client_auth.cert_revoked";
+
+bool mentions(Node const& node, rules::FieldId field) {
+  if (node.kind == Node::Kind::field && node.field == field) return true;
+  return std::any_of(node.children.begin(), node.children.end(),
+                     [field](Node const& child) { return mentions(child, field); });
+}
+
+// The outermost `not` around a test of cert_verified: "whoever is not ...".
+Node const* find_unverified_test(Node const& node) {
+  if (node.kind == Node::Kind::negation && mentions(node, id_of(Field::cert_verified)))
+    return &node;
+  for (auto const& child : node.children) {
+    if (auto const* found = find_unverified_test(child)) return found;
+  }
+  return nullptr;
+}
+
+// A comparison of an identity field that is true of everybody else: `ne`, or an odd number of
+// `not` around it. Such a rule blocks all but the named ones, and trusts the name.
+Node const* find_excepted_identity(Node const& node, bool negated) {
+  if (node.kind == Node::Kind::negation) {
+    return find_excepted_identity(node.children.front(), !negated);
+  }
+  if (node.kind == Node::Kind::comparison) {
+    auto const* left = &node.children.front();
+    while (!left->children.empty() && left->kind != Node::Kind::field) {
+      left = &left->children.front();
+    }
+    bool const excepts = (node.compare == rules::CompareOp::not_equal) != negated;
+    // `ne ""` asks whether there is one at all.
+    bool const about_absence = node.literals.size() == 1 && node.literals.front().bytes.empty();
+    return left->kind == Node::Kind::field && is_identity_field(left->field) && excepts &&
+                   !about_absence
+               ? &node
+               : nullptr;
+  }
+  for (auto const& child : node.children) {
+    if (auto const* found = find_excepted_identity(child, negated)) return found;
+  }
+  return nullptr;
+}
+
+std::string on_hosts(std::vector<std::string> const& hosts) {
+  if (hosts.empty()) return {};
+  std::string out = "http.host in {";
+  for (auto const& host : hosts) out += rules::format_quoted(host) + " ";
+  out.back() = '}';
+  return out + " and ";
+}
+
+bool is_shaped_by_certificates(LintedRule const& rule) {
+  return std::any_of(rule.uses.begin(), rule.uses.end(),
+                     [](auto const& use) { return is_certificate_field(use.field); });
+}
+
+}  // namespace
+
+bool Linter::is_blocked(std::string const& expression) const {
+  auto const checked = rules::check(policy_.scheme(), expression, policy_.limits());
+  if (!checked) return false;
+  std::size_t proofs = 0;
+  for (auto const& rule : rules_) {
+    if (rule.text->action != Action::block || !is_shaped_by_certificates(rule)) continue;
+    if (++proofs > max_proofs_per_rule) return false;
+    if (rules::implies(*checked, rule.checked, policy_.scheme())) return true;
+  }
+  return false;
+}
+
+void Linter::check_hosts(LintedRule const& rule) {
+  bool const about_certificates = is_shaped_by_certificates(rule);
+  if (about_certificates && rule.hosts.empty() && !context_.any_host_asks) {
+    warn(rule, whole(rule), "no host asks for client certificates, so none is ever presented",
+         "set client_auth.mode to request or require");
+    return;
+  }
+  if (!context_.mode_of_host) return;
+  for (auto const& host : rule.hosts) {
+    auto const mode = context_.mode_of_host(host);
+    if (!mode) {
+      warn(rule, rule.span_of(id_of(Field::host)), "no entry of hosts serves `" + host + "`",
+           "requests for it are answered 421 before any rule is asked");
+    } else if (about_certificates && *mode == x509::ClientAuthMode::off) {
+      warn(rule, rule.span_of(id_of(Field::host)),
+           "client certificates are not asked for on `" + host + "`, so none is ever presented",
+           "set client_auth.mode of that host to request or require");
+    }
+  }
+}
+
+void Linter::check_allow(LintedRule const& rule) {
+  auto const& scheme = policy_.scheme();
+  bool const verified =
+      rules::requires_bool(rule.checked, id_of(Field::cert_verified), true, scheme);
+  auto const identity = std::find_if(rule.uses.begin(), rule.uses.end(),
+                                     [](auto const& use) { return is_identity_field(use.field); });
+  if (identity != rule.uses.end() && !verified &&
+      !is_blocked("(" + rule.checked.text + ") and not " + std::string{verified_name})) {
+    warn(rule, identity->span,
+         "an unverified certificate can claim any name: this lets in whoever made one",
+         "add `and cf.tls_client_auth.cert_verified`");
+  }
+  bool const tests_verified = rule.uses_field(Field::cert_verified);
+  if (tests_verified &&
+      !rules::requires_bool(rule.checked, id_of(Field::cert_revoked), false, scheme) &&
+      !is_blocked("(" + rule.checked.text + ") and " + std::string{revoked_name})) {
+    warn(rule, rule.span_of(id_of(Field::cert_verified)),
+         "cert_verified stays true for a revoked certificate, so this lets revoked clients in",
+         "add `and not cf.tls_client_auth.cert_revoked`");
+  }
+}
+
+void Linter::check_block(LintedRule const& rule) {
+  if (auto const* test = find_unverified_test(rule.checked.root);
+      test != nullptr && !rule.uses_field(Field::cert_revoked)) {
+    auto revoked = rule.checked.text;
+    revoked.replace(test->span.offset, test->span.length, revoked_name);
+    if (!is_blocked(revoked)) {
+      warn(rule, rule.span_of(id_of(Field::cert_verified)),
+           "cert_verified stays true for a revoked certificate, so revoked clients pass this rule",
+           "write `(not cf.tls_client_auth.cert_verified or cf.tls_client_auth.cert_revoked)`");
+    }
+  }
+  if (rule.uses_field(Field::cert_verified)) return;
+  auto const* const excepted = find_excepted_identity(rule.checked.root, false);
+  if (excepted != nullptr &&
+      !is_blocked(on_hosts(rule.hosts) + "not " + std::string{verified_name})) {
+    warn(rule, excepted->span,
+         "an unverified certificate can claim any name: whoever makes one with this value passes",
+         "add `or not cf.tls_client_auth.cert_verified`");
+  }
+}
+
+}  // namespace certgate::policy

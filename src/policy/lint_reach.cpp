@@ -1,0 +1,57 @@
+// Rules that never match, and rules that are never reached, with proofs.
+#include <algorithm>
+#include <unordered_map>
+
+#include "lint_rules.hpp"
+
+namespace certgate::policy {
+
+bool Linter::check_matches(LintedRule const& rule) {
+  for (auto const& odd : rules::oddities(rule.checked)) {
+    warn(rule, odd.span, odd.message, odd.hint);
+  }
+  if (!rules::never_matches(rule.checked, policy_.scheme())) return true;
+  warn(rule, whole(rule), "this rule can never match",
+       "its conditions contradict each other; correct or remove it");
+  return false;
+}
+
+LintedRule const* Linter::find_shadowing(LintedRule const& rule,
+                                         std::vector<LintedRule const*> const& candidates) {
+  std::size_t proofs = 0;
+  for (auto const* const earlier : candidates) {
+    if (++proofs > max_proofs_per_rule) return nullptr;
+    if (rules::implies(rule.checked, earlier->checked, policy_.scheme())) return earlier;
+  }
+  return nullptr;
+}
+
+// A rule is covered only by one that requires no host, or requires one of its hosts too; so rules
+// on distinct hosts are never compared with each other.
+void Linter::find_unreachable() {
+  std::vector<LintedRule const*> on_any_host;
+  std::unordered_map<std::string, std::vector<LintedRule const*>> by_host;
+  for (auto const& rule : rules_) {
+    if (!check_matches(rule)) continue;
+    auto const* shadowing = find_shadowing(rule, on_any_host);
+    if (shadowing == nullptr && !rule.hosts.empty()) {
+      if (auto const at = by_host.find(rule.hosts.front()); at != by_host.end()) {
+        shadowing = find_shadowing(rule, at->second);
+      }
+    }
+    if (shadowing != nullptr) {
+      bool const same = shadowing->text->action == rule.text->action;
+      warn(rule, whole(rule),
+           "this rule is never reached: `" + shadowing->text->name +
+               "` matches everything that it matches, and decides first",
+           same ? "remove one of them"
+                : "move it above `" + shadowing->text->name + "`, or make that one narrower");
+      continue;  // whatever it covers is covered by the other as well
+    }
+    if (!rule.is_terminating()) continue;
+    if (rule.hosts.empty()) on_any_host.push_back(&rule);
+    for (auto const& host : rule.hosts) by_host[host].push_back(&rule);
+  }
+}
+
+}  // namespace certgate::policy
