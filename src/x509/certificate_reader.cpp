@@ -137,12 +137,10 @@ class CertificateReader {
       out_.serial_text_ = since(start);
       return;
     }
-    std::string const magnitude = negated(content);
-    out_.serial_ = text(magnitude);
-    std::size_t const text_start = texts_.size();
+    out_.serial_ = of_der(content);
     texts_.push_back('-');
-    append_hex(texts_, as_bytes(magnitude), HexCase::upper);
-    out_.serial_text_ = since(text_start);
+    append_hex(texts_, as_bytes(negated(content)), HexCase::upper);
+    out_.serial_text_ = since(start);
   }
 
   bool read_validity(der::Element const& not_before, der::Element const& not_after) {

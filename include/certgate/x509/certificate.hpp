@@ -80,7 +80,8 @@ class Certificate {
 
   // Upper-case hex, two digits a byte, no sign byte: `527E0F20`; `00` for zero, `-80` if negative.
   std::string_view serial() const { return text(serial_text_); }
-  // The magnitude, big-endian without leading zeros (empty for zero).
+  // Big-endian without leading zeros (empty for zero); of a negative one its two's complement, which
+  // is unique together with the sign.
   Bytes serial_bytes() const { return slice(serial_); }
   bool serial_is_negative() const { return serial_negative_; }
 

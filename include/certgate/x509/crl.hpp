@@ -36,7 +36,7 @@ std::string_view name_of(RevocationReason reason);  // "keyCompromise"
 std::optional<RevocationReason> parse_revocation_reason(std::string_view name);  // case ignored
 
 struct CrlEntry {
-  Bytes serial;  // magnitude, big-endian without leading zeros; lives as long as the Crl
+  Bytes serial;  // as Certificate::serial_bytes(); lives as long as the Crl
   bool negative = false;
   RevocationReason reason = RevocationReason::unspecified;
   UnixSeconds revoked_at = 0;

@@ -11,7 +11,7 @@
 // Errors: build() refuses a list that no given CA issued (name, key identifier, cRLSign, signature),
 //         that must not be used (Crl::unusable_because), a delta without its base, and a list older
 //         than the one `previous` had. The detail names the label and the issuer.
-// Units:  an entry is (magnitude, sign) of the serial, so leading zeros do not matter.
+// Units:  serials are as Certificate::serial_bytes() has them, so leading zeros do not matter.
 #pragma once
 
 #include <cstddef>
@@ -79,7 +79,7 @@ class RevocationIndex {
                                OnOlderCrl on_older = OnOlderCrl::refuse);
   virtual ~RevocationIndex() = default;
 
-  virtual std::optional<Revocation> find(IssuerId const& issuer, Bytes serial_magnitude,
+  virtual std::optional<Revocation> find(IssuerId const& issuer, Bytes serial,
                                          bool negative = false) const noexcept = 0;
   std::optional<Revocation> find(IssuerId const& issuer, Certificate const& subject) const noexcept {
     return find(issuer, subject.serial_bytes(), subject.serial_is_negative());

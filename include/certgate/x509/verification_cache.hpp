@@ -83,7 +83,11 @@ class ChainCache {
   std::size_t bytes_ = 0;
   std::list<Entry> entries_;  // most recently used first
   std::unordered_map<Digest, std::list<Entry>::iterator, DigestHash> map_;
-  std::unordered_map<Digest, std::weak_ptr<Certificate const>, DigestHash> intermediates_;
+  struct Intermediate {
+    Certificate::Pointer certificate;
+    std::size_t chains = 0;  // how many cached chains have it
+  };
+  std::unordered_map<Digest, Intermediate, DigestHash> intermediates_;
 };
 
 }  // namespace certgate::x509
