@@ -87,7 +87,8 @@ AnswerFormat choose_format(Fields request_fields) {
         }
       }
     }
-    if (weight > best_weight || (weight == best_weight && weight > 0 && specific > best_specificity)) {
+    if (weight > best_weight ||
+        (weight == best_weight && weight > 0 && specific > best_specificity)) {
       best = offer.format;
       best_weight = weight;
       best_specificity = specific;

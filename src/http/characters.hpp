@@ -12,8 +12,8 @@ inline constexpr auto token_chars = [] {
   for (unsigned c = 'a'; c <= 'z'; ++c) table[c] = true;
   for (unsigned c = 'A'; c <= 'Z'; ++c) table[c] = true;
   for (unsigned c = '0'; c <= '9'; ++c) table[c] = true;
-  for (unsigned char const c : {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`',
-                                '|', '~'}) {
+  for (unsigned char const c :
+       {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'}) {
     table[c] = true;
   }
   return table;

@@ -139,12 +139,12 @@ void append_request_head(std::string& out, RequestHead const& head, RequestFrami
                          ForwardingPolicy const& policy, ForwardValues const& values) {
   auto const& settings = policy.settings();
   auto const set_lines = policy.set_lines();
-  std::size_t bound = head.method.size() + values.origin_form.size() + fields_bound(head.fields) +
-                      forwarded_for_bound(values.client_ip.size()) +
-                      forwarded_bound(values.client_ip.size(), values.host.size(),
-                                      values.scheme.size()) +
-                      via_bound(settings.via.size()) + values.identity.size() +
-                      values.scheme.size() + values.host.size() + values.request_id.size() + 256;
+  std::size_t bound =
+      head.method.size() + values.origin_form.size() + fields_bound(head.fields) +
+      forwarded_for_bound(values.client_ip.size()) +
+      forwarded_bound(values.client_ip.size(), values.host.size(), values.scheme.size()) +
+      via_bound(settings.via.size()) + values.identity.size() + values.scheme.size() +
+      values.host.size() + values.request_id.size() + 256;
   for (std::size_t i = 0; i < set_lines.size() && i < values.set_values.size(); ++i) {
     bound += set_lines[i].size() + 3 * values.set_values[i].size() + 2;
   }

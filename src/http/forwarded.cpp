@@ -61,8 +61,7 @@ void write_forwarded(Cursor& out, Fields received, std::string_view client_ip,
   out.put("\r\n");
 }
 
-void write_via(Cursor& out, Fields received, Version received_version,
-               std::string_view pseudonym) {
+void write_via(Cursor& out, Fields received, Version received_version, std::string_view pseudonym) {
   begin_list(out, "Via: ", received, FieldName::via);
   // RFC 9110 §7.6.3: "the protocol-name can be omitted by the sender when the received protocol is
   // HTTP."

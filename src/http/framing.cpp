@@ -161,8 +161,7 @@ Result<RequestFraming, Refusal> frame_request(RequestHead const& head) {
 }
 
 Result<ResponseFraming, Refusal> frame_response(ResponseHead const& head,
-                                                std::string_view request_method,
-                                                Upgrade upgrade) {
+                                                std::string_view request_method, Upgrade upgrade) {
   if (head.status < 100 || head.status > 599) return fail(Refusal{502, "bad_status"});
   auto const seen = collect(head.fields);
   auto const body = frame_body(seen, head.version, 502);

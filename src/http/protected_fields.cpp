@@ -26,13 +26,27 @@ bool begins_canonically(std::string_view name, std::string_view canonical_prefix
 
 // Fields that frame or route a message: no alias of theirs is forwarded.
 constexpr FieldName framing_names[] = {
-    FieldName::host,           FieldName::content_length,   FieldName::transfer_encoding,
-    FieldName::connection,     FieldName::expect,           FieldName::upgrade,
-    FieldName::keep_alive,     FieldName::te,               FieldName::trailer,
-    FieldName::proxy_connection, FieldName::forwarded,      FieldName::via,
-    FieldName::x_forwarded_for, FieldName::x_forwarded_host, FieldName::x_forwarded_port,
-    FieldName::x_forwarded_proto, FieldName::x_forwarded_server, FieldName::x_real_ip,
-    FieldName::x_request_id,   FieldName::proxy_authorization, FieldName::http2_settings,
+    FieldName::host,
+    FieldName::content_length,
+    FieldName::transfer_encoding,
+    FieldName::connection,
+    FieldName::expect,
+    FieldName::upgrade,
+    FieldName::keep_alive,
+    FieldName::te,
+    FieldName::trailer,
+    FieldName::proxy_connection,
+    FieldName::forwarded,
+    FieldName::via,
+    FieldName::x_forwarded_for,
+    FieldName::x_forwarded_host,
+    FieldName::x_forwarded_port,
+    FieldName::x_forwarded_proto,
+    FieldName::x_forwarded_server,
+    FieldName::x_real_ip,
+    FieldName::x_request_id,
+    FieldName::proxy_authorization,
+    FieldName::http2_settings,
 };
 
 }  // namespace

@@ -12,12 +12,12 @@ namespace certgate::http {
 namespace {
 
 enum : std::uint8_t {
-  plain = 0,     // stands for itself wherever it is
-  refused = 1,   // space, controls, DEL, above 0x7F, `#`
+  plain = 0,    // stands for itself wherever it is
+  refused = 1,  // space, controls, DEL, above 0x7F, `#`
   percent = 2,
   slash = 4,
   backslash = 8,
-  encode = 16,   // RFC 3986 has no place for it unencoded
+  encode = 16,  // RFC 3986 has no place for it unencoded
   semicolon = 32,
 };
 
@@ -68,7 +68,7 @@ bool begins_overlong(int first, std::string_view text) {
 // What a first look at a path says.
 struct PathScan {
   Refusal refusal{0, {}};
-  bool changes = false;       // normalisation would alter it
+  bool changes = false;  // normalisation would alter it
   bool encoded_separator = false;
   bool parameters = false;
 };
@@ -196,8 +196,8 @@ std::size_t rewrite_path(std::string_view path, Normalisation type, char* const 
     }
     switch (class_of(c)) {
       case percent: {
-        auto const byte = static_cast<unsigned char>(hex_digit(path[i + 1]) * 16 +
-                                                     hex_digit(path[i + 2]));
+        auto const byte =
+            static_cast<unsigned char>(hex_digit(path[i + 1]) * 16 + hex_digit(path[i + 2]));
         if (is_unreserved(byte)) {
           *to++ = static_cast<char>(byte);
         } else {

@@ -151,8 +151,8 @@ ChunkedDecoder::Decoded ChunkedDecoder::decode(std::span<char> bytes) {
       ++at;
       continue;
     }
-    auto const length = static_cast<std::size_t>(
-        std::min<std::uint64_t>(remaining_, bytes.size() - at));
+    auto const length =
+        static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, bytes.size() - at));
     if (data_end == data_begin) {
       data_begin = data_end = begin + at;
     } else if (data_end != begin + at) {

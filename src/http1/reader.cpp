@@ -41,8 +41,8 @@ class HeadParser final : public beast_http::basic_parser<is_request> {
   http::Fields fields() const { return http::Fields(slots_.data(), count_); }
 
  private:
-  void on_request_impl(beast_http::verb, BeastText method_text, BeastText target_text,
-                       int number, BeastError&) override {
+  void on_request_impl(beast_http::verb, BeastText method_text, BeastText target_text, int number,
+                       BeastError&) override {
     method = view(method_text);
     target = view(target_text);
     version = number;
@@ -105,6 +105,7 @@ std::string_view reason_of(BeastError const& code) {
   if (code == error::bad_value) return "bad_field_value";
   if (code == error::bad_content_length) return "bad_length";
   if (code == error::bad_transfer_encoding) return "bad_encoding";
+  if (code == error::multiple_content_length) return "repeated_length";
   if (code == error::header_limit) return "head_too_large";
   return "malformed_head";
 }
