@@ -6,6 +6,8 @@
 #include <charconv>
 #include <optional>
 
+#include "certgate/base/encoding.hpp"
+
 namespace certgate::config {
 namespace {
 
@@ -73,6 +75,21 @@ std::string_view parent_of(std::string_view path) {
   return dot == path.npos ? std::string_view{} : path.substr(0, dot);
 }
 
+// What a person calls the map with that prefix.
+std::string place_name(std::string_view prefix) {
+  constexpr std::pair<std::string_view, std::string_view> names[] = {
+      {"", "the file"},           {"listeners[]", "a listener"},
+      {"hosts[]", "a host"},      {"hosts[].routes[]", "a route"},
+      {"origins.*", "an origin"}, {"rules[]", "a rule"},
+      {"lists.*", "a list"},      {"tests[]", "a test"},
+  };
+  for (auto const& [known, name] : names) {
+    if (known == prefix) return std::string{name};
+  }
+  std::size_t const dot = prefix.rfind('.');
+  return quoted(dot == prefix.npos ? prefix : prefix.substr(dot + 1));
+}
+
 // Where a key that is unknown here is known.
 std::string known_elsewhere(std::string_view name) {
   std::string where;
@@ -80,7 +97,7 @@ std::string known_elsewhere(std::string_view name) {
     if (key.name() != name) continue;
     if (!where.empty()) where += " or ";
     std::string_view const parent = parent_of(key.path);
-    where += parent.empty() ? "the top level" : quoted(parent);
+    where += parent.empty() ? "the top level" : place_name(parent);
   }
   return where;
 }
@@ -154,9 +171,10 @@ MapReader::MapReader(Reading& reading, Value map, std::string_view prefix)
       prefix_(prefix),
       keys_(keys_of(prefix)),
       found_(keys_.size()),
-      asked_(keys_.size(), false) {
+      asked_(keys_.size(), false),
+      meant_(keys_.size(), false) {
   if (!map.is_mapping()) {
-    std::string const name = prefix.empty() ? "the file" : quoted(prefix);
+    std::string const name = place_name(prefix);
     std::string example;
     for (Key const* key : keys_) {
       if (example.empty() || key->required) example = key->name();
@@ -189,10 +207,12 @@ MapReader::MapReader(Reading& reading, Value map, std::string_view prefix)
 void MapReader::report_unknown(Value key) {
   std::vector<std::string_view> names;
   for (Key const* known : keys_) names.push_back(known->name());
-  std::string const where = prefix_.empty() ? "at the top level" : "in " + quoted(prefix_);
+  std::string const where = prefix_.empty() ? "at the top level" : "in " + place_name(prefix_);
   std::string hint;
   if (auto const close_by = nearest(key.text(), names); !close_by.empty()) {
     hint = "did you mean `" + std::string{close_by} + "`?";
+    auto const at = std::find(names.begin(), names.end(), close_by) - names.begin();
+    meant_[static_cast<std::size_t>(at)] = true;
   } else if (auto const elsewhere = known_elsewhere(key.text()); !elsewhere.empty()) {
     hint = "it belongs to " + elsewhere;
   } else {
@@ -205,10 +225,11 @@ void MapReader::finish() {
   if (!good_) return;
   for (std::size_t i = 0; i < keys_.size(); ++i) {
     assert(asked_[i] && "a key of the schema that nothing reads");
-    if (!keys_[i]->required || found_[i]) continue;
-    std::string const where = prefix_.empty() ? "" : " in " + quoted(prefix_);
-    reading_.wrong(map_, "missing key " + quoted(keys_[i]->name()) + where,
-                   std::string{keys_[i]->name()} + ": " + std::string{keys_[i]->summary});
+    if (!keys_[i]->required || found_[i] || meant_[i]) continue;
+    std::string const where = prefix_.empty() ? "" : " in " + place_name(prefix_);
+    reading_.wrong(
+        map_, "missing key " + quoted(keys_[i]->name()) + where,
+        "add `" + std::string{keys_[i]->name()} + ": ...`. " + std::string{keys_[i]->summary});
   }
 }
 
@@ -236,6 +257,13 @@ bool MapReader::has(std::string_view name) const {
   return false;
 }
 
+bool MapReader::is_meant(std::string_view name) const {
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    if (keys_[i]->name() == name) return found_[i] || meant_[i];
+  }
+  return false;
+}
+
 void MapReader::wrong_value(Key const& key, Value value, std::string_view wanted) {
   std::string const is = value.is_scalar() ? shown(value.text()) : std::string{kind_name(value)};
   reading_.wrong(value, quoted(key.name()) + " must be " + std::string{wanted} + ", but is " + is,
@@ -249,7 +277,15 @@ void MapReader::flag(std::string_view name, Setting<bool>& out) {
     out = {value.text() == "true", value.mark()};
     return;
   }
-  wrong_value(key_named(name), value, "true or false");
+  std::string const is = value.is_scalar() ? shown(value.text()) : std::string{kind_name(value)};
+  std::string hint;
+  if (value.is_scalar()) {
+    std::string const word = ascii_lower(value.text());
+    if (word == "yes" || word == "on" || word == "1" || word == "true") hint = "write `true`";
+    if (word == "no" || word == "off" || word == "0" || word == "false") hint = "write `false`";
+    if (!hint.empty() && !value.is_plain()) hint += " without quotes";
+  }
+  reading_.wrong(value, quoted(name) + " must be true or false, but is " + is, std::move(hint));
 }
 
 void MapReader::number(std::string_view name, Setting<std::uint64_t>& out) {
@@ -374,8 +410,7 @@ void MapReader::entries(std::string_view name, std::function<void(Value)> const&
   if (!value) return;
   if (!value.is_sequence()) {
     reading_.wrong(value, quoted(name) + " must be a list, but is " + std::string{kind_name(value)},
-                   value.is_scalar() ? "write [" + std::string{value.text().substr(0, 40)} + "]"
-                                     : "start each entry with `- `");
+                   "start each entry on a line of its own with `- `");
     return;
   }
   for (Value entry = value.first(); entry; entry = entry.next()) each(entry);

@@ -62,6 +62,8 @@ class MapReader {
   // The value of a key, or nothing when it is absent or empty (which is a mistake).
   Value get(std::string_view name);
   bool has(std::string_view name) const;
+  // Written, or most likely what an unknown key was meant to be: not missing.
+  bool is_meant(std::string_view name) const;
 
   void flag(std::string_view name, Setting<bool>& out);
   void number(std::string_view name, Setting<std::uint64_t>& out);
@@ -107,6 +109,7 @@ class MapReader {
   std::vector<Key const*> const& keys_;
   std::vector<Value> found_;  // beside keys_
   std::vector<bool> asked_;
+  std::vector<bool> meant_;  // an unknown key looks like it
   bool good_ = false;
 };
 

@@ -1,5 +1,6 @@
 // Reads rules, the files they come from, and headers computed from fields.
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 
 #include "certgate/base/encoding.hpp"
@@ -54,7 +55,9 @@ ExpressionText read_expression(Reading& reading, std::string_view name, Value va
   }
   ExpressionText expression = expression_text(value);
   if (expression.text().find_first_not_of(" \t\r\n") == std::string::npos) {
-    reading.wrong(value, quoted(name) + " is empty", "write `true` to match every request");
+    reading.wrong(value, quoted(name) + " is empty",
+                  name == "expression" ? "write `true` to match every request"
+                                       : "write a field or a literal, or remove it");
   }
   return expression;
 }
@@ -141,7 +144,7 @@ Rule read_rule(Reading& reading, Value value) {
     rule.expression = read_expression(reading, "expression", expression);
   }
   if (Value const mtls = map.get("mtls")) rule.mtls = read_mtls(reading, mtls);
-  if (map.has("expression") == map.has("mtls")) {
+  if (map.is_meant("expression") == map.is_meant("mtls")) {
     reading.wrong(rule.mark,
                   map.has("mtls") ? "a rule has either `expression` or `mtls`, not both"
                                   : "a rule needs `expression` or `mtls`",
@@ -253,16 +256,16 @@ std::optional<ShadowRules> read_shadow(MapReader& top) {
 void read_request_headers(Reading& reading, Value value, RequestHeaders& headers) {
   MapReader map{reading, value, "request_headers"};
   if (!map.good()) return;
-  std::vector<std::string> seen;
+  std::map<std::string, std::string_view> seen;
   auto const is_new = [&](Value name) {
-    std::string compared = comparable(name.text());
-    if (std::find(seen.begin(), seen.end(), compared) != seen.end()) {
-      reading.wrong(name, "the field " + quoted(name.text()) + " is named twice",
+    auto const [before, inserted] = seen.emplace(comparable(name.text()), name.text());
+    // The very same key twice in a map is reported as such already.
+    if (!inserted && before->second != name.text()) {
+      reading.wrong(name,
+                    "the field " + quoted(name.text()) + " is " + quoted(before->second) + " again",
                     "case, `-` and `_` make no difference; what is set is removed first anyway");
-      return false;
     }
-    seen.push_back(std::move(compared));
-    return true;
+    return inserted;
   };
   if (Value const set = map.get("set")) {
     if (!set.is_mapping()) {
@@ -281,7 +284,12 @@ void read_request_headers(Reading& reading, Value value, RequestHeaders& headers
     }
   }
   map.one_or_more("remove", [&](Value name) {
-    if (is_field_name(reading, name) && is_new(name)) {
+    if (!is_field_name(reading, name)) return;
+    bool const in_set = seen.contains(comparable(name.text()));
+    if (in_set && seen[comparable(name.text())] == name.text()) {
+      reading.wrong(name, "the field " + quoted(name.text()) + " is named twice",
+                    "what is set is removed first anyway");
+    } else if (is_new(name)) {
       headers.remove.push_back({std::string{name.text()}, name.mark()});
     }
   });

@@ -21,15 +21,15 @@ void read_limits(MapReader& map, Limits& limits) {
   map.number("certificate_chain", limits.certificate_chain);
   map.number("rsa_bits", limits.rsa_bits);
   map.number("expression_length", limits.expression_length);
-  if (*limits.uri_bytes > *limits.header_bytes) {
-    // Raising only one of them is an easy slip; point at the one that was written.
-    Mark const& mark = map.has("uri_bytes") ? limits.uri_bytes.mark : limits.header_bytes.mark;
-    map.reading().wrong(mark,
-                        "`uri_bytes` (" + format_size(*limits.uri_bytes) +
-                            ") is above `header_bytes` (" + format_size(*limits.header_bytes) +
-                            "), which covers it",
-                        "raise `header_bytes`, or lower `uri_bytes`");
+  if (*limits.uri_bytes <= *limits.header_bytes) return;
+  if (!map.has("uri_bytes")) {
+    limits.uri_bytes.value = *limits.header_bytes;
+    return;
   }
+  map.reading().wrong(limits.uri_bytes.mark,
+                      "`uri_bytes` is above `header_bytes` (" + format_size(*limits.header_bytes) +
+                          "), which covers it",
+                      "raise `header_bytes`, or lower `uri_bytes`");
 }
 
 void read_timeouts(MapReader& map, Timeouts& timeouts) {

@@ -480,6 +480,8 @@ void TreeBuilder::report_syntax(yaml_parser_t const& parser) {
   if (problem == "found unexpected end of stream" && context.find("quoted") != context.npos) {
     offset = offset_of(parser.context_mark);
   }
+  // A key without a colon is noticed on the line behind it.
+  if (problem == "could not find expected ':'") offset = offset_of(parser.context_mark);
   if (problem == "found character that cannot start any token") {
     char const found = offset < source.size() ? source[offset] : ' ';
     if (found == '\t') {
@@ -488,6 +490,13 @@ void TreeBuilder::report_syntax(yaml_parser_t const& parser) {
       refuse(offset, 1, std::string{"a value cannot start with `"} + found + "`",
              "put the value in quotes");
     }
+    return;
+  }
+  // `*` begins an alias in YAML, and every other configuration has a wildcard host name.
+  if (problem.starts_with("did not find expected alphabetic") && offset > 0 &&
+      offset <= source.size() && source[offset - 1] == '*') {
+    refuse(offset - 1, 1, "a value cannot start with `*`",
+           "put it in quotes: \"*.example.com\" or \"*\"");
     return;
   }
   std::size_t const line_start = source.rfind('\n', offset == 0 ? 0 : offset - 1);
