@@ -1,0 +1,86 @@
+// Everything one version of the configuration needs to carry requests. Immutable once built.
+//
+// Shared by all workers; each request takes the one that is in force when it begins, so what a
+// reload changed holds for the next request of every open connection. Old Generations die with the
+// last request that uses them. Built by the gateway; this header only says what there is.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "certgate/base/host_name.hpp"
+#include "certgate/http/forward.hpp"
+#include "certgate/http/target.hpp"
+#include "certgate/policy/header_values.hpp"
+#include "certgate/policy/policy.hpp"
+#include "certgate/telemetry/traffic.hpp"
+#include "certgate/tls/host_settings.hpp"
+#include "certgate/upstream/origin.hpp"
+
+namespace certgate::proxy {
+
+// Which header fields tell the origin about the verified client certificate.
+struct IdentityForwarding {
+  bool rfc9440 = false;     // Client-Cert, Client-Cert-Chain
+  bool cloudflare = false;  // Cf-Cert-*, Cf-Client-Cert-*
+  bool xfcc = false;        // X-Forwarded-Client-Cert
+  bool any() const { return rfc9440 || cloudflare || xfcc; }
+};
+
+struct Route {
+  std::string path;  // canonical; covers itself and what lies below it
+  std::size_t origin = 0;
+};
+
+// One host as HTTP sees it.
+struct Site {
+  std::string name;  // the first of its names, for logs
+  tls::HostSettings::Pointer tls;
+  std::vector<Route> routes;  // longest path first
+  std::size_t origin = 0;     // index into Generation::origins
+  http::ForwardingPolicy forwarding;
+  policy::HeaderValues header_values;  // parallel to forwarding.settings().set_names
+  IdentityForwarding identity;
+
+  std::size_t origin_for(std::string_view path) const;
+};
+
+struct Limits {
+  std::size_t header_bytes = 32 * 1024;
+  std::size_t header_fields = 100;
+  std::size_t target_bytes = 16 * 1024;
+  std::uint64_t body_bytes = UINT64_MAX;
+};
+
+struct Timeouts {
+  std::chrono::milliseconds handshake{10'000};
+  std::chrono::milliseconds header{15'000};
+  std::chrono::milliseconds body{30'000};
+  std::chrono::milliseconds keep_alive{60'000};
+  std::chrono::milliseconds tunnel{3'600'000};
+  std::chrono::milliseconds origin_connect{5'000};
+  std::chrono::milliseconds origin_response{60'000};
+};
+
+struct Generation {
+  std::uint64_t number = 0;  // counts up with every change of anything, revocations included
+  tls::ServerHosts::Pointer tls_hosts;
+  std::vector<std::unique_ptr<Site>> sites;
+  HostTable<Site const*> hosts;
+  std::vector<std::shared_ptr<upstream::Origin>> origins;
+  policy::Policy policy;
+  http::Normalisation normalisation = http::Normalisation::rfc3986;
+  bool normalised_to_origin = true;
+  Limits limits;
+  Timeouts timeouts;
+  std::shared_ptr<telemetry::TrafficMetrics const> metrics;  // REQUIRED
+
+  // The site for a canonical host name, or null. "" (no name at all) is the site called "*".
+  Site const* find_site(std::string_view host) const;
+};
+
+}  // namespace certgate::proxy

@@ -1,0 +1,199 @@
+#include "connection.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "access.hpp"
+#include "exchange.hpp"
+#include "proxy_header.hpp"
+
+namespace certgate::proxy {
+
+using net::IoStatus;
+using net::Ready;
+
+namespace {
+
+// After an answer that leaves request bytes unread, closing at once would reset the connection and
+// could destroy the answer before the client has read it: RFC 9112 §9.6 asks to keep reading for a
+// while after closing our side.
+constexpr std::chrono::milliseconds linger_time{2'000};
+constexpr std::size_t linger_bytes = 256 * 1024;
+
+}  // namespace
+
+void Connection::start(Workspace& workspace, int fd, IpEndpoint peer,
+                       std::shared_ptr<ListenerSettings const> listener) {
+  std::unique_ptr<Connection> connection(
+      new Connection(workspace, fd, peer, std::move(listener)));
+  net::start(run(std::move(connection)));
+}
+
+Connection::Connection(Workspace& workspace, int fd, IpEndpoint peer,
+                       std::shared_ptr<ListenerSettings const> listener)
+    : workspace_(workspace),
+      stream_(workspace.loop, fd, *workspace.tls),
+      deadline_(stream_.socket()),
+      peer_(peer),
+      listener_(std::move(listener)) {
+  next_ = workspace_.connections;
+  if (next_ != nullptr) next_->previous_ = this;
+  workspace_.connections = this;
+  ++workspace_.connection_count;
+  workspace_.options.connections->open.fetch_add(1, std::memory_order_relaxed);
+  workspace_.current->shared->metrics->connection_opened(*workspace_.options.metrics);
+}
+
+Connection::~Connection() {
+  (previous_ != nullptr ? previous_->next_ : workspace_.connections) = next_;
+  if (next_ != nullptr) next_->previous_ = previous_;
+  --workspace_.connection_count;
+  workspace_.options.connections->open.fetch_sub(1, std::memory_order_relaxed);
+  workspace_.current->shared->metrics->connection_closed(*workspace_.options.metrics);
+}
+
+IpEndpoint const& Connection::local() {
+  if (local_.port == 0) {
+    auto const local = net::local_endpoint(stream_.socket().fd());
+    if (local) local_ = *local;
+  }
+  return local_;
+}
+
+void Connection::drain() {
+  if (idle_) stream_.socket().cancel();
+}
+
+void Connection::interrupt() { stream_.socket().cancel(); }
+
+net::Task<void> Connection::run(std::unique_ptr<Connection> self) {
+  auto& connection = *self;
+  auto const agreed = co_await connection.shake_hands();
+  if (!agreed) co_return;
+  for (;;) {
+    auto const more = co_await connection.wait_for_request();
+    if (!more) break;
+    auto const next = co_await serve_exchange(connection);
+    if (next == AfterExchange::gone) co_return;
+    if (next == AfterExchange::linger) {
+      co_await connection.end();
+      co_return;
+    }
+    if (next == AfterExchange::close) break;
+  }
+  if (connection.stream_.socket().is_open()) {
+    connection.stream_.finish();
+    connection.stream_.flush();
+  }
+}
+
+net::Task<bool> Connection::shake_hands() {
+  auto const generation = workspace_.current;
+  if (listener_->proxy_protocol != ProxyProtocol::off) {
+    auto const ok = co_await read_proxy_header(*generation);
+    if (!ok) co_return false;
+  }
+  auto& limit = *generation->handshake;
+  auto const result = co_await stream_.handshake(limit);
+  if (!result) {
+    record_failed_handshake(result.error());
+    co_return false;
+  }
+  established_ = true;
+  record_handshake(*this);
+  stream_.release_memory();
+  co_return true;
+}
+
+net::Task<bool> Connection::read_proxy_header(WorkerGeneration const& generation) {
+  deadline_.arm(*generation.handshake);
+  for (;;) {
+    auto const header = take_proxy_header(stream_.socket().fd(), *listener_, peer_.address);
+    if (header.status == ProxyHeader::Status::complete) {
+      deadline_.disarm();
+      if (header.source) peer_ = *header.source;
+      if (header.destination) local_ = *header.destination;
+      co_return true;
+    }
+    if (header.status == ProxyHeader::Status::refused) {
+      tls::HandshakeFailure failure;
+      failure.fault = tls::HandshakeFault::protocol;
+      failure.detail = header.reason;
+      record_failed_handshake(failure);
+      stream_.socket().reset();
+      co_return false;
+    }
+    // The header is peeked at, so more bytes do not show as a new edge while it is incomplete;
+    // senders write it in one piece, and the deadline covers those that do not.
+    auto const ready = co_await stream_.socket().readable();
+    if (ready == Ready::cancelled) co_return false;
+  }
+}
+
+net::Task<bool> Connection::wait_for_request() {
+  if (carried > 0 || stream_.has_buffered()) co_return true;
+  if (workspace_.draining) co_return false;
+  deadline_.arm(exchanges == 0 ? *workspace_.current->header : *workspace_.current->keep_alive);
+  idle_ = true;
+  auto const ready = co_await stream_.socket().readable();
+  idle_ = false;
+  deadline_.disarm();
+  co_return ready == Ready::ready;
+}
+
+net::Task<void> Connection::end() {
+  stream_.finish();
+  stream_.flush();
+  // Below TLS: what still arrives is not looked at.
+  auto const fd = stream_.socket().fd();
+  ::shutdown(fd, SHUT_WR);
+  deadline_.arm(workspace_.deadlines.list(linger_time));
+  std::size_t discarded = 0;
+  char bytes[4096];
+  while (discarded < linger_bytes && !workspace_.draining) {
+    auto const n = ::recv(fd, bytes, sizeof(bytes), 0);
+    if (n > 0) {
+      discarded += static_cast<std::size_t>(n);
+      continue;
+    }
+    if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) break;
+    auto const ready = co_await stream_.socket().readable();
+    if (ready == Ready::cancelled) break;
+  }
+  deadline_.disarm();
+}
+
+Judgement const& Connection::judge(WorkerGeneration const& generation, Site const& site,
+                                   UnixSeconds now) {
+  auto& judged = judgement_;
+  auto const number = generation.shared->number;
+  if (judged.generation == number && judged.site == &site && now <= judged.verdict.until) {
+    return judged;
+  }
+  auto const& policy = site.tls->client();
+  auto const* chain = session().chain.get();
+  if (chain == nullptr || policy.mode == x509::ClientAuthMode::off) {
+    chain = nullptr;
+    judged.verification = nullptr;
+  } else {
+    auto const& trust = policy.trust->digest();
+    bool const holds = judged.verification != nullptr && judged.trust == trust &&
+                       judged.verification->from <= now && now <= judged.verification->until;
+    if (!holds) {
+      judged.verification = workspace_.tls->verifications().verify(*policy.trust, *chain, now);
+      judged.trust = trust;
+    }
+  }
+  judged.verdict = x509::judge(policy, chain, judged.verification.get(), now);
+  judged.generation = number;
+  judged.site = &site;
+  return judged;
+}
+
+void Connection::record_failed_handshake(tls::HandshakeFailure const& failure) {
+  write_handshake_record(*this, failure);
+}
+
+}  // namespace certgate::proxy

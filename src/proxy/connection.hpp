@@ -1,0 +1,71 @@
+// One client connection: handshake, then exchanges one after the other, until either side ends it.
+//
+// Lives as long as its coroutine. While idle it keeps the TLS stream, the verdict on its client and
+// nothing else: buffers are taken when bytes arrive.
+#pragma once
+
+#include <memory>
+
+#include "certgate/tls/server_stream.hpp"
+#include "workspace.hpp"
+
+namespace certgate::proxy {
+
+// What the trust material in force says about this connection's client.
+struct Judgement {
+  std::uint64_t generation = 0;
+  Site const* site = nullptr;  // only compared, and only within one generation
+  std::shared_ptr<x509::Verification const> verification;
+  x509::Digest trust{};  // that `verification` is about
+  x509::Verdict verdict;
+};
+
+class Connection {
+ public:
+  static void start(Workspace& workspace, int fd, IpEndpoint peer,
+                    std::shared_ptr<ListenerSettings const> listener);
+  ~Connection();
+
+  Workspace& workspace() { return workspace_; }
+  tls::ServerStream& stream() { return stream_; }
+  tls::Session const& session() const { return stream_.session(); }
+  IpEndpoint const& peer() const { return peer_; }
+  ListenerSettings const& listener() const { return *listener_; }
+  IpEndpoint const& local();
+
+  // The verdict on this client for a request to `site`: a compare when nothing has changed.
+  Judgement const& judge(WorkerGeneration const& generation, Site const& site, UnixSeconds now);
+
+  // Bytes received that no exchange has used yet; given to the next one.
+  net::Block carry;
+  std::size_t carried = 0;
+  std::uint64_t exchanges = 0;
+
+  void drain();      // ends it now if it is idle, else after the exchange
+  void interrupt();  // ends every wait
+  Connection* next() const { return next_; }
+
+ private:
+  Connection(Workspace& workspace, int fd, IpEndpoint peer,
+             std::shared_ptr<ListenerSettings const> listener);
+  static net::Task<void> run(std::unique_ptr<Connection> self);
+  net::Task<bool> read_proxy_header(WorkerGeneration const& generation);
+  net::Task<bool> shake_hands();
+  net::Task<bool> wait_for_request();
+  net::Task<void> end();
+  void record_failed_handshake(tls::HandshakeFailure const& failure);
+
+  Workspace& workspace_;
+  tls::ServerStream stream_;
+  net::SocketDeadline deadline_;
+  IpEndpoint peer_;
+  IpEndpoint local_;
+  std::shared_ptr<ListenerSettings const> listener_;
+  Judgement judgement_;
+  bool idle_ = false;
+  bool established_ = false;
+  Connection* previous_ = nullptr;
+  Connection* next_ = nullptr;
+};
+
+}  // namespace certgate::proxy

@@ -1,0 +1,345 @@
+#include "exchange.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "access.hpp"
+#include "certgate/base/encoding.hpp"
+#include "exchange_state.hpp"
+
+namespace certgate::proxy {
+
+using net::IoStatus;
+using net::Ready;
+
+net::Task<AfterExchange> serve_exchange(Connection& connection) {
+  Exchange exchange(connection);
+  auto const after = co_await exchange.run();
+  co_return after;
+}
+
+Exchange::Exchange(Connection& connection)
+    : workspace_(connection.workspace()),
+      connection_(connection),
+      client_(connection.stream()),
+      generation_(workspace_.current),
+      kept_(workspace_.strings.take()),
+      upstream_head_(workspace_.strings.take()),
+      buffered_body_(workspace_.strings.take()),
+      response_reader_({}, {}),
+      out_(workspace_.strings.take()),
+      read_deadline_(client_.socket()),
+      write_deadline_(client_.socket()),
+      upload_deadline_(client_.socket()),
+      response_deadline_(client_.socket()),
+      began_(workspace_.options.tls.clock->now()),
+      began_ns_(net::Loop::nanoseconds()) {
+  std::array<char, 8> random;
+  workspace_.random.fill(random);
+  for (std::size_t i = 0; i < random.size(); ++i) {
+    constexpr char digits[] = "0123456789abcdef";
+    auto const byte = static_cast<unsigned char>(random[i]);
+    request_id_[2 * i] = digits[byte >> 4];
+    request_id_[2 * i + 1] = digits[byte & 15];
+  }
+}
+
+Exchange::~Exchange() {
+  if (status_ != 0 || has_head_ || !failure_.empty()) write_access_record(*this);
+  ++connection_.exchanges;
+  workspace_.strings.give_back(std::move(kept_));
+  workspace_.strings.give_back(std::move(upstream_head_));
+  workspace_.strings.give_back(std::move(buffered_body_));
+  workspace_.strings.give_back(std::move(out_));
+
+  // Bytes of the next request go back to the connection.
+  if (after_ != AfterExchange::keep_alive) return;
+  auto const pipelined = received_ - used_;
+  if (pipelined > 0) {
+    std::memmove(block_.data(), block_.data() + used_, pipelined);
+    connection_.carry = std::move(block_);
+    connection_.carried = pipelined;
+  } else if (!upload_surplus_.empty()) {
+    if (upload_surplus_.size() > block_.size()) {
+      block_ = workspace_.blocks.take(upload_surplus_.size());
+    }
+    std::memcpy(block_.data(), upload_surplus_.data(), upload_surplus_.size());
+    connection_.carry = std::move(block_);
+    connection_.carried = upload_surplus_.size();
+  }
+}
+
+net::Task<AfterExchange> Exchange::run() {
+  auto const received = co_await receive_head();
+  if (received == Head::gone) co_return after_ = AfterExchange::gone;
+  if (received == Head::refused || !admit() || !find_site() || !judge()) {
+    auto const status = refused_.status;
+    auto const failure = refused_.reason;
+    auto const* const custom = decision_.response;
+    co_await answer(status, failure, custom);
+    co_return after_;
+  }
+  co_await forward();
+  co_return after_;
+}
+
+// --- The head -------------------------------------------------------------------------------------
+
+bool Exchange::grow_block() {
+  auto const limit = generation_->shared->limits.header_bytes;
+  if (block_.size() > limit) return false;
+  auto larger = workspace_.blocks.take(std::min(block_.size() * 2, limit + 1));
+  std::memcpy(larger.data(), block_.data(), received_);
+  block_ = std::move(larger);
+  return true;
+}
+
+// Reads what there is. True when `outcome` is known; false when the client has to send more.
+bool Exchange::try_receive_head(http1::RequestReader& reader, Head& outcome) {
+  for (;;) {
+    if (received_ > 0) {
+      auto const fed = reader.feed({block_.data(), received_});
+      if (fed == http1::Feed::complete) {
+        head_ = reader.head();
+        head_bytes_ = used_ = reader.consumed();
+        has_head_ = true;
+        outcome = Head::complete;
+        return true;
+      }
+      if (fed == http1::Feed::refused || (received_ == block_.size() && !grow_block())) {
+        refused_ = fed == http1::Feed::refused ? reader.refusal()
+                                               : http::Refusal{431, "header_too_large"};
+        outcome = Head::refused;
+        return true;
+      }
+    }
+    auto const room = block_.span().subspan(received_);
+    auto const result = client_.try_read(room);
+    if (result.status == IoStatus::done) {
+      received_ += result.bytes;
+      continue;
+    }
+    if (result.status == IoStatus::want_read || result.status == IoStatus::want_write) {
+      return false;
+    }
+    // The end of an idle connection is no request; the end within a head is worth a record.
+    if (received_ > 0) failure_ = "client_closed";
+    outcome = Head::gone;
+    return true;
+  }
+}
+
+net::Task<Exchange::Head> Exchange::receive_head() {
+  if (connection_.carried > 0) {
+    block_ = std::move(connection_.carry);
+    received_ = std::exchange(connection_.carried, 0);
+  } else {
+    block_ = workspace_.blocks.take();
+  }
+  auto const& limits = generation_->shared->limits;
+  http1::RequestReader reader(generation_->scratch->request_slots,
+                              http1::HeadLimits{limits.header_bytes, limits.target_bytes});
+  auto outcome = Head::gone;
+  while (!try_receive_head(reader, outcome)) {
+    if (!read_deadline_.is_armed()) read_deadline_.arm(*generation_->header);
+    auto const ready = co_await client_.socket().readable();
+    if (ready == Ready::ready) continue;
+    if (received_ == 0) co_return Head::gone;
+    if (!read_deadline_.expired()) {
+      failure_ = "shutting_down";
+      co_return Head::gone;
+    }
+    refused_ = {408, "header_timeout"};
+    co_return Head::refused;
+  }
+  read_deadline_.disarm();
+  co_return outcome;
+}
+
+std::string_view Exchange::keep(std::string_view text) {
+  if (text.data() >= block_.data() && text.data() < block_.data() + head_bytes_) return text;
+  // REQUIRES: admit() reserved enough, so that earlier views stay valid.
+  auto const offset = kept_.size();
+  kept_.append(text);
+  return {kept_.data() + offset, text.size()};
+}
+
+bool Exchange::admit() {
+  method_ = head_.method;
+  version_ = head_.version;
+  auto const& shared = *generation_->shared;
+  auto const admitted = http::admit_request(head_, shared.normalisation, generation_->scratch->admission);
+  if (!admitted) {
+    refused_ = admitted.error();
+    return false;
+  }
+  admitted_ = *admitted;
+  auto const& authority = admitted_.authority;
+  kept_.reserve(2 * authority.host.size() + 8 + admitted_.target.origin_form.size());
+  host_ = upstream_host_ = keep(authority.host);
+  if (authority.port != 0) {
+    auto const offset = kept_.size();
+    kept_.append(authority.host).append(":").append(std::to_string(authority.port));
+    upstream_host_ = std::string_view(kept_).substr(offset);
+  }
+  path_ = keep(admitted_.target.path);
+  query_ = keep(admitted_.target.query);
+  user_agent_ = http::value_of(head_.fields, http::FieldName::user_agent);
+  if (admitted_.framing.persistence == http::Persistence::close) {
+    persistence_ = http::Persistence::close;
+  }
+  auto const& body = admitted_.framing.body;
+  if (body.kind == http::BodyKind::length && body.length > shared.limits.body_bytes) {
+    refused_ = {413, "body_too_large"};
+    return false;
+  }
+  return true;
+}
+
+// The host that answers, if this connection may speak for it. RFC 9110 §15.5.20: 421 "indicates
+// that the request was directed at a server that is unable or unwilling to produce an authoritative
+// response for the target URI".
+bool Exchange::find_site() {
+  auto const& shared = *generation_->shared;
+  auto const& session = connection_.session();
+  if (host_.empty()) host_ = session.server_name;
+  site_ = shared.find_site(host_);
+  auto const* const spoken_to = shared.find_site(session.server_name);
+  if (site_ == nullptr) {
+    refused_ = {421, "unknown_host"};
+    return false;
+  }
+  // The connection's client was asked for a certificate as the host named in the handshake wants
+  // it. Compared are the policies in force now, for a reload may have changed both.
+  bool const same = spoken_to != nullptr &&
+                    (spoken_to == site_ ||
+                     spoken_to->tls->client_scope() == site_->tls->client_scope());
+  bool const was_asked = session.host->client().mode != x509::ClientAuthMode::off;
+  bool const is_asked = site_->tls->client().mode != x509::ClientAuthMode::off;
+  if (!same || (is_asked && !was_asked)) {
+    refused_ = {421, "misdirected_request"};
+    return false;
+  }
+  return true;
+}
+
+policy::Facts Exchange::facts() {
+  auto const& session = connection_.session();
+  policy::Facts facts;
+  facts.client_ip = connection_.peer().address;
+  if (generation_->needs_local_address) {
+    facts.local_ip = connection_.local().address;
+    facts.local_port = connection_.local().port;
+  }
+  facts.tls_version = session.version;
+  facts.tls_cipher = session.cipher;
+  facts.client_hello = workspace_.hello_of(session);
+  bool const asked = site_->tls->client().mode != x509::ClientAuthMode::off;
+  facts.chain = asked ? session.chain.get() : nullptr;
+  facts.verification = judgement_->verification.get();
+  facts.verdict = &judgement_->verdict;
+  facts.head = &head_;
+  facts.target = &admitted_.target;
+  facts.host = host_;
+  facts.request_id = {request_id_.data(), request_id_.size()};
+  workspace_.random.fill(workspace_.seed);
+  facts.random_seed = {workspace_.seed.data(), workspace_.seed.size()};
+  facts.time_msec = std::chrono::floor<std::chrono::milliseconds>(began_).time_since_epoch().count();
+  return facts;
+}
+
+bool Exchange::judge() {
+  auto const now = std::chrono::floor<std::chrono::seconds>(began_).time_since_epoch().count();
+  judgement_ = &connection_.judge(*generation_, *site_, now);
+  verdict_until_ = judgement_->verdict.until;
+  // `require` holds for every request, not only for the handshake: a certificate that has expired
+  // or was revoked since then is refused here.
+  if (site_->tls->client().mode == x509::ClientAuthMode::require && !judgement_->verdict.ok()) {
+    refused_ = {403, "client_certificate_required"};
+    persistence_ = http::Persistence::close;
+    return false;
+  }
+  auto const known = facts();
+  decision_ = policy::decide(generation_->shared->policy, known, workspace_.policy);
+  decided_ = true;
+  if (decision_.action == policy::Action::allow) return true;
+  auto const status = decision_.response == nullptr ? 403 : decision_.response->status;
+  refused_ = {status, decision_.evaluation_failed() ? "evaluation_failed" : ""};
+  return false;
+}
+
+bool Exchange::parse_head_again() {
+  auto const& limits = generation_->shared->limits;
+  http1::RequestReader reader(generation_->scratch->request_slots,
+                              http1::HeadLimits{limits.header_bytes, limits.target_bytes});
+  if (reader.feed({block_.data(), head_bytes_}) != http1::Feed::complete) return false;
+  head_ = reader.head();
+  auto const admitted =
+      http::admit_request(head_, generation_->shared->normalisation, generation_->scratch->admission);
+  if (!admitted) return false;
+  admitted_ = *admitted;
+  return true;
+}
+
+bool Exchange::is_still_allowed() {
+  generation_ = workspace_.current;
+  began_ = workspace_.options.tls.clock->now();
+  if (!parse_head_again() || !find_site()) return false;
+  return judge();
+}
+
+// --- Answers of certgate's own --------------------------------------------------------------------
+
+net::Task<void> Exchange::answer(int status, FailureToken failure,
+                                 policy::BlockResponse const* custom) {
+  status_ = status;
+  failure_ = failure;
+
+  // What is left of the request must not be taken for the next one. A body that has arrived whole
+  // is skipped; anything else ends the connection.
+  bool body_is_read = has_head_;
+  if (has_head_ && admitted_.framing.body.has_body()) {
+    auto const& body = admitted_.framing.body;
+    body_is_read = head_bytes_ == used_ && body.kind == http::BodyKind::length &&
+                   body.length <= received_ - used_;
+    if (body_is_read) used_ += body.length;
+  }
+  bool const malformed = !has_head_ || status == 400 || site_ == nullptr;
+  if (!body_is_read || malformed || status == 408) persistence_ = http::Persistence::close;
+
+  http::Answer plan;
+  plan.status = status;
+  plan.request_id = {request_id_.data(), request_id_.size()};
+  plan.client_version = version_;
+  plan.persistence = persistence_;
+  if (method_ == "HEAD") plan.body = http::Answer::Body::head_only;
+  bool const head_is_there = has_head_ && upstream_ == nullptr && attempts_ == 0;
+  if (head_is_there || (has_head_ && parse_head_again())) {
+    plan.format = http::choose_format(head_.fields);
+  }
+  http::CustomBody body;
+  if (custom != nullptr && !custom->body.empty()) {
+    body.body = custom->body;
+    body.content_type = custom->content_type.empty() ? "text/plain; charset=utf-8"
+                                                     : std::string_view(custom->content_type);
+    plan.custom = &body;
+  }
+  auto const date = workspace_.http_date();
+  plan.date = date;
+  out_.clear();
+  http::append_answer(out_, plan);
+
+  auto const view = std::string_view(out_);
+  auto const sink = client_writing();
+  auto const sent = co_await send_all(sink, view);
+  bytes_out_ += out_.size();
+  if (sent != TransferStatus::complete) {
+    after_ = AfterExchange::gone;
+  } else if (persistence_ == http::Persistence::keep_alive) {
+    after_ = AfterExchange::keep_alive;
+  } else {
+    after_ = body_is_read && has_head_ ? AfterExchange::close : AfterExchange::linger;
+  }
+}
+
+}  // namespace certgate::proxy

@@ -1,0 +1,153 @@
+// The state of one exchange, for the sources that make it up: receiving and judging the request,
+// forwarding it, tunnelling, answering, recording.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "certgate/http/answer.hpp"
+#include "certgate/http1/reader.hpp"
+#include "certgate/policy/decide.hpp"
+#include "certgate/telemetry/access_record.hpp"
+#include "certgate/upstream/pool.hpp"
+#include "connection.hpp"
+#include "event.hpp"
+#include "exchange.hpp"
+
+namespace certgate::proxy {
+
+// Why an exchange ended as it did, as the log's `failure` says it; a literal. Empty: it went well.
+using FailureToken = std::string_view;
+
+class Exchange {
+ public:
+  explicit Exchange(Connection& connection);
+  ~Exchange();  // writes the access record: exactly one, on every way out
+  Exchange(Exchange const&) = delete;
+  Exchange& operator=(Exchange const&) = delete;
+
+  net::Task<AfterExchange> run();
+
+  // For a tunnel, after a change of trust or rules: would this request be allowed now?
+  bool is_still_allowed();
+  UnixSeconds verdict_holds_until() const { return verdict_until_; }
+
+ private:
+  friend class Tunnel;
+  friend void write_access_record(Exchange const& exchange);
+
+  enum class Head { complete, refused, gone };
+
+  // The request's head (exchange.cpp).
+  bool try_receive_head(http1::RequestReader& reader, Head& outcome);
+  net::Task<Head> receive_head();
+  bool grow_block();
+  bool admit();                 // false: refused_ says why
+  bool find_site();             // false: likewise
+  bool judge();                 // false: likewise, or blocked
+  policy::Facts facts();
+  std::string_view keep(std::string_view text);
+  bool parse_head_again();      // fills head_ and admitted_ from block_ after a suspension
+
+  // Answers of certgate's own (exchange.cpp).
+  net::Task<void> answer(int status, FailureToken failure,
+                         policy::BlockResponse const* custom = nullptr);
+
+  // Towards the origin (forward.cpp).
+  net::Task<void> forward();
+  bool build_upstream_head();   // false: refused_ says why
+  void append_identity();
+  bool take_buffered_body();    // false: refused_ says why
+  net::Task<bool> reach_server(upstream::Pool& pool);
+  net::Task<bool> send_request();
+  net::Task<void> upload();
+  enum class Response { received, retry, failed };
+  net::Task<Response> receive_response_head();
+  net::Task<void> relay_response();
+  net::Task<void> finish_upload();
+  void release_upstream(bool reusable);
+  std::pair<int, FailureToken> upstream_failure() const;
+
+  // An upgraded connection (tunnel.cpp).
+  net::Task<void> tunnel();
+
+  End client_reading() { return {client_, read_deadline_, *generation_->body}; }
+  End client_writing() { return {client_, write_deadline_, *generation_->body}; }
+
+  Workspace& workspace_;
+  Connection& connection_;
+  tls::ServerStream& client_;
+  std::shared_ptr<WorkerGeneration const> generation_;
+
+  // What was received: the head stays at the front of the block until the exchange is over.
+  net::Block block_;
+  std::size_t received_ = 0;
+  std::size_t head_bytes_ = 0;
+  std::size_t used_ = 0;  // head and the part of the body that came with it
+  http::RequestHead head_;
+  http::AdmittedRequest admitted_;
+  http::Refusal refused_{0, {}};
+  bool has_head_ = false;
+
+  // What is remembered for the log and for later judgements.
+  std::string kept_;
+  std::string_view method_, host_, upstream_host_, path_, query_, user_agent_;
+  http::Version version_ = http::Version::http_1_1;
+  std::array<char, 16> request_id_;
+  Site const* site_ = nullptr;
+  Judgement const* judgement_ = nullptr;
+  UnixSeconds verdict_until_ = 0;
+  policy::Decision decision_;
+  bool decided_ = false;
+
+  // Towards the origin.
+  std::string upstream_head_;
+  std::size_t upstream_head_bytes_ = 0;  // without Host and what follows it
+  std::string buffered_body_;
+  BodyDecoder request_body_;
+  http::BodyKind upload_kind_ = http::BodyKind::none;
+  upstream::Pool* pool_ = nullptr;
+  upstream::Server* server_ = nullptr;
+  std::unique_ptr<upstream::Connection> upstream_;
+  std::string connect_error_;  // for the daemon's log
+  bool connect_timed_out_ = false;
+  unsigned attempts_ = 0;
+  bool fresh_only_ = false;
+
+  // The upload that goes on while the response is awaited.
+  bool uploading_ = false;
+  Event upload_done_;
+  TransferResult upload_result_;
+  TransferCount upload_count_;
+  std::string upload_surplus_;
+
+  // The response.
+  net::Block response_block_;
+  std::size_t response_bytes_ = 0;
+  http1::ResponseReader response_reader_;
+  std::string out_;
+  TransferCount download_count_;
+  bool response_started_ = false;  // towards the client
+  bool response_any_bytes_ = false;
+
+  net::SocketDeadline read_deadline_;
+  net::SocketDeadline write_deadline_;
+  net::SocketDeadline upload_deadline_;    // on the upstream's socket
+  net::SocketDeadline response_deadline_;  // likewise
+
+  // For the record.
+  std::chrono::system_clock::time_point began_;
+  std::int64_t began_ns_ = 0;
+  std::int64_t sent_ns_ = 0;
+  std::chrono::microseconds connect_time_ = telemetry::not_measured;
+  std::chrono::microseconds origin_time_ = telemetry::not_measured;
+  std::uint64_t bytes_out_ = 0;
+  int status_ = 0;
+  FailureToken failure_;
+  http::Persistence persistence_ = http::Persistence::keep_alive;
+  AfterExchange after_ = AfterExchange::close;
+};
+
+}  // namespace certgate::proxy

@@ -1,0 +1,518 @@
+// The allowed request on its way to the origin, and the response on its way back.
+#include <algorithm>
+#include <cstring>
+
+#include "certgate/http/client_cert_header.hpp"
+#include "certgate/http/forward.hpp"
+#include "certgate/http1/writer.hpp"
+#include "exchange_state.hpp"
+
+namespace certgate::proxy {
+
+using net::IoStatus;
+using net::Ready;
+
+namespace {
+
+// Methods whose repetition changes nothing: RFC 9110 §9.2.2.
+bool is_idempotent(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" ||
+         method == "DELETE";
+}
+
+std::chrono::microseconds since(std::int64_t start_ns) {
+  return std::chrono::microseconds((net::Loop::nanoseconds() - start_ns) / 1000);
+}
+
+// Up to this much of a response is sent in one piece with its head.
+constexpr std::size_t joined_bytes = net::block_bytes;
+
+}  // namespace
+
+net::Task<void> Exchange::forward() {
+  pool_ = generation_->pools[site_->origin_for(admitted_.target.path)].get();
+  if (!build_upstream_head() || !take_buffered_body()) {
+    auto const status = refused_.status;
+    auto const failure = refused_.reason;
+    co_await answer(status, failure);
+    co_return;
+  }
+
+  auto const replayable = request_body_.is_complete() && is_idempotent(method_);
+  for (;;) {
+    auto const reached = co_await reach_server(*pool_);
+    if (!reached) {
+      auto const [status, failure] = upstream_failure();
+      co_await answer(status, failure);
+      co_return;
+    }
+    auto const may_retry = replayable && upstream_->is_reused();
+    server_->begin();
+    auto const sent = co_await send_request();
+    auto outcome = Response::failed;
+    if (sent) outcome = co_await receive_response_head();
+    if (outcome == Response::received) break;
+
+    // A kept connection may have been closed by its server just as the request was sent: RFC 9112
+    // §9.3.1 allows to repeat what is idempotent, on a new connection, once.
+    bool const retry = may_retry && !response_any_bytes_ && !response_deadline_.expired();
+    co_await finish_upload();
+    bool const clients_fault = upload_result_.status == TransferStatus::source_failed ||
+                               upload_result_.status == TransferStatus::source_too_slow ||
+                               upload_result_.status == TransferStatus::source_too_large;
+    if (!retry && !clients_fault) {
+      server_->request_failed(pool_->origin().settings().health, net::Loop::coarse_milliseconds());
+    }
+    release_upstream(false);
+    if (retry) {
+      fresh_only_ = true;
+      continue;
+    }
+    if (!response_started_) {
+      auto const [status, failure] = upstream_failure();
+      co_await answer(status, failure);
+    } else {
+      failure_ = "origin_failed";
+      after_ = AfterExchange::gone;
+    }
+    co_return;
+  }
+  server_->request_succeeded();
+  origin_time_ = since(sent_ns_);
+  co_await relay_response();
+}
+
+bool Exchange::build_upstream_head() {
+  auto const& shared = *generation_->shared;
+  auto const& target = admitted_.target;
+  http::ForwardValues values;
+  values.origin_form = shared.normalised_to_origin ? target.origin_form : target.raw;
+  auto client_ip = std::array<char, 46>{};
+  auto const address = connection_.peer().address.to_string();
+  std::memcpy(client_ip.data(), address.data(), std::min(address.size(), client_ip.size()));
+  values.client_ip = {client_ip.data(), std::min(address.size(), client_ip.size())};
+  values.host = admitted_.framing.host;
+  values.request_id = {request_id_.data(), request_id_.size()};
+  append_identity();
+  values.identity = workspace_.identity;
+  if (!site_->header_values.empty()) {
+    auto const known = facts();
+    if (!site_->header_values.render(known, workspace_.policy, workspace_.headers)) {
+      refused_ = {403, "evaluation_failed"};
+      return false;
+    }
+    values.set_values = workspace_.headers.values();
+  }
+  upstream_head_.clear();
+  http::append_request_head(upstream_head_, head_, admitted_.framing, site_->forwarding, values);
+  upstream_head_bytes_ = upstream_head_.size();
+  return true;
+}
+
+void Exchange::append_identity() {
+  auto& lines = workspace_.identity;
+  lines.clear();
+  auto const& wanted = site_->identity;
+  if (!wanted.any()) return;
+  auto const& verdict = judgement_->verdict;
+  auto const* const chain = connection_.session().chain.get();
+  if (wanted.cloudflare) {
+    http::ClientCertificateText text;
+    text.presented = verdict.presented;
+    text.verified = verdict.verified;
+    text.revoked = verdict.revoked;
+    if (verdict.presented && chain != nullptr) {
+      auto const& leaf = chain->leaf();
+      text.subject_dn = leaf.subject_dn();
+      text.issuer_dn = leaf.issuer_dn();
+      text.subject_dn_rfc2253 = leaf.subject_dn_rfc2253();
+      text.issuer_dn_rfc2253 = leaf.issuer_dn_rfc2253();
+      text.subject_dn_legacy = leaf.subject_dn_legacy();
+      text.issuer_dn_legacy = leaf.issuer_dn_legacy();
+      text.serial = leaf.serial();
+      text.fingerprint_sha256 = leaf.fingerprint_sha256();
+      text.fingerprint_sha1 = leaf.fingerprint_sha1();
+      text.not_before = leaf.not_before_text();
+      text.not_after = leaf.not_after_text();
+      text.ski = leaf.subject_key_id();
+      if (judgement_->verification != nullptr) {
+        text.issuer_serial = judgement_->verification->issuer_serial(leaf);
+        text.issuer_ski = judgement_->verification->issuer_key_id(leaf);
+      }
+    }
+    http::append_cloudflare(lines, text);
+  }
+  // The other fields say "this is the client": only of one that is verified and not revoked.
+  if (!verdict.ok() || chain == nullptr) return;
+  auto const& leaf = chain->leaf();
+  if (wanted.cloudflare) {
+    http::append_cloudflare_der(lines, leaf.der(), leaf.fingerprint_sha256());
+  }
+  if (wanted.rfc9440) {
+    std::array<Bytes, 16> others;
+    std::size_t count = 0;
+    for (auto const& certificate : chain->others()) {
+      if (count < others.size()) others[count++] = certificate->der();
+    }
+    http::append_client_cert(lines, leaf.der(), {others.data(), count});
+  }
+  if (wanted.xfcc) {
+    std::array<std::string_view, 16> uris, names;
+    std::size_t uri_count = 0, name_count = 0;
+    for (std::size_t i = 0; i < leaf.alt_name_count(); ++i) {
+      auto const name = leaf.alt_name(i);
+      if (name.type == x509::SanType::uri && uri_count < uris.size()) {
+        uris[uri_count++] = name.value;
+      }
+      if (name.type == x509::SanType::dns && name_count < names.size()) {
+        names[name_count++] = name.value;
+      }
+    }
+    http::ForwardedClientCert forwarded;
+    forwarded.fingerprint_sha256 = leaf.fingerprint_sha256();
+    forwarded.subject = leaf.subject_dn_rfc2253();
+    forwarded.uris = {uris.data(), uri_count};
+    forwarded.dns_names = {names.data(), name_count};
+    http::append_forwarded_client_cert(lines, forwarded);
+  }
+}
+
+// The part of the body that came with the head goes out with the head.
+bool Exchange::take_buffered_body() {
+  auto const& body = admitted_.framing.body;
+  upload_kind_ = body.kind;
+  upload_count_.limit = generation_->shared->limits.body_bytes;
+  if (!body.has_body()) return true;
+  request_body_ = BodyDecoder(body);
+  auto const left = block_.span().first(received_).subspan(used_);
+  if (left.empty()) return true;
+  auto const piece = request_body_.decode(left);
+  used_ += piece.consumed;
+  upload_count_.payload += piece.data.size();
+  if (piece.status == BodyDecoder::Status::refused) {
+    refused_ = {400, request_body_.reason()};
+    persistence_ = http::Persistence::close;
+    return false;
+  }
+  if (upload_count_.payload > upload_count_.limit) {
+    refused_ = {413, "body_too_large"};
+    return false;
+  }
+  std::string_view const data(piece.data.data(), piece.data.size());
+  if (body.kind == http::BodyKind::chunked) {
+    http1::append_chunk(buffered_body_, data);
+    if (request_body_.is_complete()) buffered_body_ += http1::last_chunk;
+  } else {
+    buffered_body_ += data;
+  }
+  return true;
+}
+
+// A connection to a server that takes the request, kept or new. False when there is none.
+net::Task<bool> Exchange::reach_server(upstream::Pool& pool) {
+  auto const server_count = pool.origin().servers().size();
+  upstream::Server const* avoid = nullptr;
+  for (std::size_t tries = 0; tries < server_count; ++tries) {
+    server_ = pool.choose(avoid);
+    if (server_ == nullptr) co_return false;
+    ++attempts_;
+    if (!fresh_only_) {
+      upstream_ = pool.take_idle(*server_);
+      if (upstream_ != nullptr) co_return true;
+    }
+    auto const began = net::Loop::nanoseconds();
+    auto const at_most = generation_->shared->timeouts.origin_connect;
+    auto& server = *server_;
+    auto opened = co_await pool.open(server, at_most);
+    connect_time_ = since(began);
+    if (opened) {
+      upstream_ = std::move(*opened);
+      co_return true;
+    }
+    connect_error_ = std::move(opened.error().detail);
+    connect_timed_out_ = opened.error().timed_out;
+    server_->request_failed(pool.origin().settings().health, net::Loop::coarse_milliseconds());
+    // Nothing was sent, so another server may have it whatever the method.
+    avoid = server_;
+  }
+  co_return false;
+}
+
+std::pair<int, FailureToken> Exchange::upstream_failure() const {
+  switch (upload_result_.status) {
+    case TransferStatus::source_too_slow: return {408, "body_timeout"};
+    case TransferStatus::source_too_large: return {413, "body_too_large"};
+    case TransferStatus::source_failed:
+      return {400, upload_result_.reason.empty() ? "client_closed" : upload_result_.reason};
+    default: break;
+  }
+  if (server_ == nullptr) return {503, "no_server"};
+  if (upstream_ == nullptr && !connect_error_.empty() && !response_any_bytes_ && sent_ns_ == 0) {
+    return connect_timed_out_ ? std::pair{504, FailureToken{"origin_connect_timeout"}}
+                              : std::pair{502, FailureToken{"origin_connect_failed"}};
+  }
+  if (response_deadline_.expired()) return {504, "origin_timeout"};
+  if (refused_.status == 502) return {502, refused_.reason};
+  return {502, response_any_bytes_ ? "origin_response_truncated" : "origin_closed"};
+}
+
+net::Task<bool> Exchange::send_request() {
+  auto& stream = upstream_->stream();
+  upload_deadline_.watch(stream.socket());
+  response_deadline_.watch(stream.socket());
+  response_deadline_.clear();
+  upload_deadline_.clear();
+  auto const& settings = pool_->origin().settings();
+  upstream_head_.resize(upstream_head_bytes_);
+  // The Host that the rules judged, in the form in which they judged it, unless the origin wants
+  // its own name.
+  bool const own_name = !settings.preserve_host || upstream_host_.empty();
+  http::append_host(upstream_head_,
+                    own_name ? std::string_view(server_->settings().authority) : upstream_host_);
+  upstream_head_ += buffered_body_;
+
+  sent_ns_ = net::Loop::nanoseconds();
+  std::string_view rest;
+  bool failed = false;
+  auto const all = std::string_view(upstream_head_);
+  if (!send_now(stream, all, rest, failed)) {
+    if (failed) co_return false;
+    auto const sink = End{stream, upload_deadline_, *generation_->body};
+    auto const status = co_await send_all(sink, rest);
+    if (status != TransferStatus::complete) co_return false;
+  }
+  if (!request_body_.is_complete()) {
+    // RFC 9110 §10.1.1: "A server MAY omit sending a 100 (Continue) response if it has already
+    // received some or all of the content".
+    if (admitted_.framing.expectation == http::Expectation::continue_100 &&
+        version_ == http::Version::http_1_1 && buffered_body_.empty()) {
+      auto const sink = client_writing();
+      auto const interim = http1::continue_100;
+      auto const status = co_await send_all(sink, interim);
+      if (status != TransferStatus::complete) co_return false;
+    }
+    uploading_ = true;
+    net::start(upload());
+  }
+  co_return true;
+}
+
+// Runs beside the wait for the response: an origin may answer before it has read everything.
+net::Task<void> Exchange::upload() {
+  auto& stream = upstream_->stream();
+  auto const source = client_reading();
+  auto const sink = End{stream, upload_deadline_, *generation_->body};
+  upload_result_ = co_await transfer_body(workspace_.transfer, source, request_body_, sink,
+                                          upload_kind_, upload_count_, upload_surplus_);
+  uploading_ = false;
+  if (upload_result_.status == TransferStatus::complete) {
+    if (!response_any_bytes_) response_deadline_.arm(*generation_->origin_response);
+  } else if (upload_result_.status != TransferStatus::sink_failed) {
+    // The client's fault or slowness: the origin would wait for the rest in vain.
+    stream.socket().cancel();
+  }
+  upload_done_.set();
+}
+
+net::Task<void> Exchange::finish_upload() {
+  if (!uploading_) co_return;
+  client_.socket().cancel();
+  upstream_->stream().socket().cancel();
+  co_await upload_done_;
+}
+
+net::Task<Exchange::Response> Exchange::receive_response_head() {
+  auto& stream = upstream_->stream();
+  auto const& limits = generation_->shared->limits;
+  if (!response_block_) response_block_ = workspace_.blocks.take(limits.header_bytes);
+  response_bytes_ = 0;
+  response_reader_ = http1::ResponseReader(
+      generation_->scratch->response_slots,
+      http1::HeadLimits{response_block_.size(), response_block_.size()});
+  if (!uploading_) response_deadline_.arm(*generation_->origin_response);
+
+  // After a request the answer takes a while: waiting first saves a read that would find nothing.
+  bool wait_first = !stream.has_buffered();
+  for (;;) {
+    if (wait_first) {
+      auto const ready = co_await stream.socket().readable();
+      if (ready == Ready::cancelled) co_return Response::failed;
+    }
+    wait_first = true;
+    auto const room = response_block_.span().subspan(response_bytes_);
+    auto const result = stream.try_read(room);
+    if (result.status == IoStatus::want_read) continue;
+    if (result.status == IoStatus::want_write) {
+      auto const ready = co_await stream.socket().writable();
+      if (ready == Ready::cancelled) co_return Response::failed;
+      wait_first = false;
+      continue;
+    }
+    if (result.status != IoStatus::done) co_return Response::failed;
+    response_bytes_ += result.bytes;
+    response_any_bytes_ = true;
+    auto fed = response_reader_.feed({response_block_.data(), response_bytes_});
+    while (fed == http1::Feed::complete && http::is_interim(response_reader_.head().status)) {
+      // 100 was answered by certgate itself; the others (103) are for the client.
+      auto const used = response_reader_.consumed();
+      if (response_reader_.head().status != 100 && version_ == http::Version::http_1_1) {
+        out_.clear();
+        http1::append_interim_response(out_, response_reader_.head());
+        auto const view = std::string_view(out_);
+        auto const sink = client_writing();
+        auto const sent = co_await send_all(sink, view);
+        if (sent != TransferStatus::complete) co_return Response::failed;
+        bytes_out_ += out_.size();
+      }
+      response_bytes_ -= used;
+      std::memmove(response_block_.data(), response_block_.data() + used, response_bytes_);
+      response_reader_ = http1::ResponseReader(
+          generation_->scratch->response_slots,
+          http1::HeadLimits{response_block_.size(), response_block_.size()});
+      fed = response_bytes_ == 0
+                ? http1::Feed::need_more
+                : response_reader_.feed({response_block_.data(), response_bytes_});
+    }
+    if (fed == http1::Feed::complete) {
+      response_deadline_.disarm();
+      co_return Response::received;
+    }
+    if (fed == http1::Feed::refused || response_bytes_ == response_block_.size()) {
+      refused_ = {502, fed == http1::Feed::refused ? response_reader_.refusal().reason
+                                                   : "origin_header_too_large"};
+      co_return Response::failed;
+    }
+    wait_first = !stream.has_buffered();
+  }
+}
+
+net::Task<void> Exchange::relay_response() {
+  auto const& head = response_reader_.head();
+  auto const upgrade = admitted_.framing.upgrade;
+  auto const framed = http::frame_response(head, method_, upgrade);
+  if (!framed) {
+    auto const failure = framed.error().reason;
+    co_await finish_upload();
+    release_upstream(false);
+    co_await answer(502, failure);
+    co_return;
+  }
+  status_ = head.status;
+  bool const upgraded = head.status == 101;
+
+  http::ResponseValues values;
+  values.client_version = version_;
+  values.announced_length = framed->announced_length;
+  if (workspace_.draining) persistence_ = http::Persistence::close;
+  values.body = http::client_framing(*framed, version_, persistence_);
+  values.persistence = persistence_;
+  values.upgrade = upgraded ? upgrade : http::Upgrade::none;
+  out_.clear();
+  http::append_response_head(out_, head, values);
+
+  // The part of the body that came with the head, or for a tunnel the first bytes of the new
+  // protocol, go out with the head.
+  auto const rest = response_block_.span().first(response_bytes_).subspan(
+      response_reader_.consumed());
+  BodyDecoder decoder(framed->body);
+  std::size_t surplus = 0;
+  if (upgraded) {
+    out_.append(rest.data(), rest.size());
+  } else if (!rest.empty() || !framed->body.has_body()) {
+    auto const piece = decoder.decode(rest);
+    if (piece.status == BodyDecoder::Status::refused) {
+      auto const failure = decoder.reason();
+      co_await finish_upload();
+      release_upstream(false);
+      co_await answer(502, failure);
+      co_return;
+    }
+    surplus = rest.size() - piece.consumed;
+    download_count_.payload += piece.data.size();
+    std::string_view const data(piece.data.data(), piece.data.size());
+    if (values.body.kind == http::BodyKind::chunked) {
+      http1::append_chunk(out_, data);
+      if (decoder.is_complete() && framed->body.has_body()) out_ += http1::last_chunk;
+    } else {
+      out_ += data;
+    }
+  }
+
+  response_started_ = true;
+  std::string_view unsent;
+  bool failed = false;
+  auto const all = std::string_view(out_);
+  if (!send_now(client_, all, unsent, failed) && !failed) {
+    auto const sink = client_writing();
+    auto const sent = co_await send_all(sink, unsent);
+    failed = sent != TransferStatus::complete;
+    if (failed) failure_ = sent == TransferStatus::sink_too_slow ? "client_too_slow" : "client_closed";
+  }
+  bytes_out_ += out_.size();
+  if (failed) {
+    if (failure_.empty()) failure_ = "client_closed";
+    co_await finish_upload();
+    release_upstream(false);
+    after_ = AfterExchange::gone;
+    co_return;
+  }
+  if (upgraded) {
+    co_await tunnel();
+    co_return;
+  }
+
+  if (!decoder.is_complete()) {
+    auto const source =
+        End{upstream_->stream(), response_deadline_, *generation_->origin_response};
+    auto const sink = client_writing();
+    auto const kind = values.body.kind;
+    std::string extra;
+    auto const result = co_await transfer_body(workspace_.transfer, source, decoder, sink, kind,
+                                               download_count_, extra);
+    bytes_out_ += download_count_.written;
+    surplus += extra.size();
+    if (result.status != TransferStatus::complete) {
+      switch (result.status) {
+        case TransferStatus::sink_failed: failure_ = "client_closed"; break;
+        case TransferStatus::sink_too_slow: failure_ = "client_too_slow"; break;
+        case TransferStatus::source_too_slow: failure_ = "origin_timeout"; break;
+        default: failure_ = result.reason.empty() ? "origin_failed" : result.reason; break;
+      }
+      co_await finish_upload();
+      release_upstream(false);
+      // The client must not take what it got for the whole: no orderly end.
+      client_.socket().reset();
+      after_ = AfterExchange::gone;
+      co_return;
+    }
+  }
+
+  // RFC 9112 §9.3: the connection to the origin is of use only when both messages are over.
+  bool const request_sent = !uploading_ && request_body_.is_complete() &&
+                            upload_result_.status == TransferStatus::complete;
+  co_await finish_upload();
+  release_upstream(request_sent && surplus == 0 &&
+                   framed->persistence == http::Persistence::keep_alive);
+  if (!request_sent) {
+    after_ = AfterExchange::linger;
+  } else {
+    after_ = persistence_ == http::Persistence::keep_alive ? AfterExchange::keep_alive
+                                                           : AfterExchange::close;
+  }
+}
+
+void Exchange::release_upstream(bool reusable) {
+  if (upstream_ == nullptr) return;
+  server_->end();
+  upload_deadline_.disarm();
+  response_deadline_.disarm();
+  upload_deadline_.watch(client_.socket());
+  response_deadline_.watch(client_.socket());
+  if (reusable) {
+    pool_->put_back(std::move(upstream_));
+  } else {
+    upstream_ = nullptr;
+  }
+}
+
+}  // namespace certgate::proxy

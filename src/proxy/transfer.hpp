@@ -1,0 +1,67 @@
+// Carries one body from one stream to another with bounded memory and back-pressure.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+
+#include "body.hpp"
+#include "certgate/net/deadlines.hpp"
+#include "certgate/net/stream.hpp"
+
+namespace certgate::proxy {
+
+// Where payload is gathered between a read and the write that follows it at once: one per worker,
+// never held across a suspension.
+class TransferBuffer {
+ public:
+  static constexpr std::size_t payload_bytes = 64 * 1024;
+  std::span<char> payload() { return {bytes_.get() + body_headroom, payload_bytes}; }
+
+ private:
+  std::unique_ptr<char[]> bytes_{new char[body_headroom + payload_bytes + body_tailroom]};
+};
+
+// One end of a transfer: the stream and how long it may be silent.
+struct End {
+  net::Stream& stream;
+  net::SocketDeadline& deadline;
+  net::DeadlineList& patience;
+};
+
+enum class TransferStatus {
+  complete,
+  source_failed,    // broken, cut short, or malformed
+  source_too_slow,
+  source_too_large,
+  sink_failed,
+  sink_too_slow,
+};
+
+struct TransferResult {
+  TransferStatus status = TransferStatus::complete;
+  std::string_view reason;  // token for the log when the source's framing is refused
+};
+
+// What a transfer has moved so far; shared with whoever watches.
+struct TransferCount {
+  std::uint64_t payload = 0;  // bytes of the body itself
+  std::uint64_t written = 0;  // with its framing
+  std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();  // of payload
+};
+
+// Until the body is complete. Bytes behind the end of the body are left in `surplus` (a pipelined
+// request, or an origin that says too much). Deadlines are disarmed when it returns.
+net::Task<TransferResult> transfer_body(TransferBuffer& buffer, End source, BodyDecoder& decoder,
+                                        End sink, http::BodyKind sink_kind, TransferCount& count,
+                                        std::string& surplus);
+
+// Writes all of `bytes`, waiting within the sink's patience.
+net::Task<TransferStatus> send_all(End sink, std::string_view bytes);
+
+// The write that usually succeeds at once: true when all of it was taken and nothing waits inside
+// the stream. Otherwise `rest` is what is still to be written with send_all().
+bool send_now(net::Stream& sink, std::string_view bytes, std::string_view& rest, bool& failed);
+
+}  // namespace certgate::proxy

@@ -1,0 +1,151 @@
+#include "certgate/proxy/worker.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "connection.hpp"
+#include "tunnel.hpp"
+#include "workspace.hpp"
+
+namespace certgate::proxy {
+
+using net::Ready;
+
+namespace {
+
+// Connections accepted before other work gets its turn.
+constexpr int accepts_per_turn = 32;
+// How long a listener rests when the process has no descriptors left.
+constexpr std::chrono::milliseconds descriptor_pause{100};
+
+}  // namespace
+
+// A listening socket of this worker and the coroutine that accepts on it.
+class Acceptor {
+ public:
+  Acceptor(Workspace& workspace, std::shared_ptr<ListenerSettings const> settings, int fd)
+      : workspace_(workspace), settings_(std::move(settings)), socket_(workspace.loop, fd) {}
+
+  static net::Task<void> run(std::shared_ptr<Acceptor> self);
+  void close() { socket_.close(); }
+  ListenerSettings const& settings() const { return *settings_; }
+
+ private:
+  Workspace& workspace_;
+  std::shared_ptr<ListenerSettings const> settings_;
+  net::Socket socket_;
+};
+
+net::Task<void> Acceptor::run(std::shared_ptr<Acceptor> self) {
+  auto& acceptor = *self;
+  auto& workspace = acceptor.workspace_;
+  auto& connections = *workspace.options.connections;
+  while (acceptor.socket_.is_open()) {
+    auto const ready = co_await acceptor.socket_.readable();
+    if (ready == Ready::cancelled || !acceptor.socket_.is_open()) break;
+    bool exhausted = false;
+    for (int i = 0; i < accepts_per_turn; ++i) {
+      IpEndpoint peer;
+      int const fd = net::accept_one(acceptor.socket_.fd(), peer);
+      if (fd < 0) {
+        exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+        break;
+      }
+      if (connections.open.load(std::memory_order_relaxed) >=
+          connections.limit.load(std::memory_order_relaxed)) {
+        ::close(fd);
+        workspace.refused_connections.fetch_add(1, std::memory_order_relaxed);
+        continue;
+      }
+      Connection::start(workspace, fd, peer, acceptor.settings_);
+    }
+    if (exhausted) {
+      net::Sleep pause(workspace.deadlines.list(descriptor_pause));
+      co_await pause;
+    }
+  }
+}
+
+struct Worker::Inside {
+  explicit Inside(WorkerOptions options) : workspace(std::move(options)) {}
+  Workspace workspace;
+  std::vector<std::shared_ptr<Acceptor>> acceptors;
+};
+
+Result<std::unique_ptr<Worker>> Worker::build(WorkerOptions options,
+                                              std::shared_ptr<Generation const> generation) {
+  auto inside = std::make_unique<Inside>(std::move(options));
+  auto& workspace = inside->workspace;
+  CERTGATE_TRY(workspace.tls, tls::ServerContext::build(workspace.loop, workspace.options.tls));
+  auto const hosts = workspace.tls->set_hosts(generation->tls_hosts);
+  if (!hosts) return fail(hosts.error());
+  workspace.current = workspace.prepare(std::move(generation));
+  return std::unique_ptr<Worker>(new Worker(std::move(inside)));
+}
+
+Worker::Worker(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
+Worker::~Worker() = default;
+
+net::Loop& Worker::loop() { return inside_->workspace.loop; }
+
+Result<void> Worker::adopt(std::shared_ptr<Generation const> generation) {
+  auto& workspace = inside_->workspace;
+  auto const hosts = workspace.tls->set_hosts(generation->tls_hosts);
+  if (!hosts) return fail(hosts.error());
+  workspace.current = workspace.prepare(std::move(generation));
+  workspace.review_tunnels(true);
+  return {};
+}
+
+void Worker::listen(std::shared_ptr<ListenerSettings const> settings, int fd) {
+  auto acceptor = std::make_shared<Acceptor>(inside_->workspace, std::move(settings), fd);
+  inside_->acceptors.push_back(acceptor);
+  net::start(Acceptor::run(std::move(acceptor)));
+}
+
+void Worker::stop_listening(ListenerSettings const& settings) {
+  std::erase_if(inside_->acceptors, [&](auto const& acceptor) {
+    if (acceptor->settings().endpoint != settings.endpoint) return false;
+    acceptor->close();
+    return true;
+  });
+}
+
+void Worker::drain() {
+  auto& workspace = inside_->workspace;
+  workspace.draining = true;
+  for (auto const& acceptor : inside_->acceptors) acceptor->close();
+  inside_->acceptors.clear();
+  for (auto* connection = workspace.connections; connection != nullptr;
+       connection = connection->next()) {
+    connection->drain();
+  }
+  for (auto const& pool : workspace.current->pools) pool->close_idle();
+}
+
+void Worker::close_all() {
+  auto& workspace = inside_->workspace;
+  for (auto* const tunnel : workspace.tunnels) tunnel->cut("shutting_down");
+  for (auto* connection = workspace.connections; connection != nullptr;
+       connection = connection->next()) {
+    connection->interrupt();
+  }
+}
+
+std::size_t Worker::connection_count() const { return inside_->workspace.connection_count; }
+
+std::size_t Worker::count_clients(
+    std::function<bool(x509::ClientChain const&)> const& concerns) const {
+  std::size_t count = 0;
+  for (auto* connection = inside_->workspace.connections; connection != nullptr;
+       connection = connection->next()) {
+    auto const& chain = connection->session().chain;
+    if (chain != nullptr && concerns(*chain)) ++count;
+  }
+  return count;
+}
+
+}  // namespace certgate::proxy

@@ -1,0 +1,136 @@
+#include "workspace.hpp"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+
+#include "certgate/base/encoding.hpp"
+#include "tunnel.hpp"
+
+namespace certgate::proxy {
+
+namespace {
+
+constexpr std::size_t max_response_fields = 256;
+constexpr std::chrono::milliseconds tunnel_review_interval{1'000};
+
+bool reads_local_address(policy::Policy const& policy) {
+  auto const ids = policy.plan().ids();
+  return std::any_of(ids.begin(), ids.end(), [&](rules::FieldId id) {
+    auto const name = policy.scheme().field(id).name;
+    return name == "cf.edge.server_ip" || name == "cf.edge.server_port";
+  });
+}
+
+}  // namespace
+
+void RandomBytes::fill(std::span<char> out) {
+  if (used_ + out.size() > bytes_.size()) {
+    // With the pool of the kernel initialised (it is, long before a daemon starts) this neither
+    // blocks nor fails for so few bytes.
+    std::size_t filled = 0;
+    while (filled < bytes_.size()) {
+      auto const n = ::getrandom(bytes_.data() + filled, bytes_.size() - filled, 0);
+      if (n > 0) filled += static_cast<std::size_t>(n);
+    }
+    used_ = 0;
+  }
+  std::memcpy(out.data(), bytes_.data() + used_, out.size());
+  used_ += out.size();
+}
+
+class Workspace::TunnelWatch final : public net::Deadline {
+ public:
+  explicit TunnelWatch(Workspace& workspace) : workspace_(workspace) {}
+
+ private:
+  void on_expired() override {
+    if (workspace_.tunnels.empty()) return;
+    arm(workspace_.deadlines.list(tunnel_review_interval));
+    workspace_.review_tunnels(false);
+  }
+  Workspace& workspace_;
+};
+
+Workspace::Workspace(WorkerOptions worker_options)
+    : options(std::move(worker_options)),
+      deadlines(loop),
+      tunnel_watch_(std::make_unique<TunnelWatch>(*this)) {}
+
+Workspace::~Workspace() = default;
+
+std::shared_ptr<WorkerGeneration const> Workspace::prepare(
+    std::shared_ptr<Generation const> generation) {
+  auto own = std::make_shared<WorkerGeneration>();
+  own->shared = std::move(generation);
+  auto const& shared = *own->shared;
+  for (auto const& origin : shared.origins) {
+    std::shared_ptr<upstream::Pool> pool;
+    if (current != nullptr) {
+      // An origin that did not change keeps its open connections.
+      for (auto const& known : current->pools) {
+        if (&known->origin() == origin.get()) pool = known;
+      }
+    }
+    if (pool == nullptr) pool = std::make_shared<upstream::Pool>(loop, deadlines, origin);
+    own->pools.push_back(std::move(pool));
+  }
+  own->handshake = &deadlines.list(shared.timeouts.handshake);
+  own->header = &deadlines.list(shared.timeouts.header);
+  own->body = &deadlines.list(shared.timeouts.body);
+  own->keep_alive = &deadlines.list(shared.timeouts.keep_alive);
+  own->tunnel = &deadlines.list(shared.timeouts.tunnel);
+  own->origin_response = &deadlines.list(shared.timeouts.origin_response);
+  own->scratch = std::make_unique<RequestScratch>();
+  auto& scratch = *own->scratch;
+  scratch.request_slots.resize(shared.limits.header_fields);
+  scratch.response_slots.resize(max_response_fields);
+  scratch.target_bytes.resize(http::target_scratch_bytes(shared.limits.target_bytes));
+  scratch.admission.target = scratch.target_bytes;
+  own->needs_local_address = reads_local_address(shared.policy);
+  return own;
+}
+
+policy::ClientHelloFacts const* Workspace::hello_of(tls::Session const& session) {
+  if (session.hello == nullptr) return nullptr;
+  auto const& facts = *session.hello;
+  hello.length = facts.length;
+  auto const encode = [&](std::size_t index, Bytes bytes) {
+    hello_texts[index].clear();
+    append_base64(hello_texts[index], bytes);
+    return std::string_view(hello_texts[index]);
+  };
+  hello.random = encode(0, facts.random);
+  hello.extensions_sha1 = encode(1, facts.extensions_sha1);
+  hello.extensions_sha1_little_endian = encode(2, facts.extensions_sha1_le);
+  hello.ciphers_sha1 = encode(3, facts.ciphers_sha1);
+  return &hello;
+}
+
+void Workspace::review_tunnels(bool everything_changed) {
+  auto const time = now();
+  auto const reviewed = tunnels;  // cutting one only cancels its waits; it leaves the list later
+  for (auto* const tunnel : reviewed) tunnel->review(time, everything_changed);
+}
+
+void Workspace::watch_tunnels() {
+  if (!tunnel_watch_->is_armed()) tunnel_watch_->arm(deadlines.list(tunnel_review_interval));
+}
+
+std::string_view Workspace::http_date() {
+  auto const second = now();
+  if (second != date_second) {
+    date_second = second;
+    auto const time = static_cast<std::time_t>(second);
+    std::tm utc{};
+    ::gmtime_r(&time, &utc);
+    char text[32];
+    // The "C" locale: the daemon never calls setlocale().
+    date.assign(text, std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &utc));
+  }
+  return date;
+}
+
+}  // namespace certgate::proxy

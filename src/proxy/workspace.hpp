@@ -1,0 +1,128 @@
+// What all connections of one worker share: loop, caches, scratch memory, the Generation in force.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "certgate/http/admission.hpp"
+#include "certgate/net/block_pool.hpp"
+#include "certgate/net/deadlines.hpp"
+#include "certgate/policy/facts.hpp"
+#include "certgate/policy/header_values.hpp"
+#include "certgate/proxy/worker.hpp"
+#include "certgate/tls/server_stream.hpp"
+#include "certgate/upstream/pool.hpp"
+#include "transfer.hpp"
+
+namespace certgate::proxy {
+
+class Connection;
+class Tunnel;
+
+// Scratch of one request between its head and its forwarding, which never suspends. Belongs to a
+// Generation because the Generation's limits size it.
+struct RequestScratch {
+  std::vector<http::Field> request_slots;
+  std::vector<http::Field> response_slots;
+  std::vector<char> target_bytes;
+  http::AdmissionScratch admission;
+};
+
+// A worker's own side of a Generation: its pools and its timeout lists.
+struct WorkerGeneration {
+  std::shared_ptr<Generation const> shared;
+  std::vector<std::shared_ptr<upstream::Pool>> pools;  // by origin
+  net::DeadlineList* handshake = nullptr;
+  net::DeadlineList* header = nullptr;
+  net::DeadlineList* body = nullptr;
+  net::DeadlineList* keep_alive = nullptr;
+  net::DeadlineList* tunnel = nullptr;
+  net::DeadlineList* origin_response = nullptr;
+  std::unique_ptr<RequestScratch> scratch;
+  bool needs_local_address = false;
+};
+
+// Strings that keep their capacity between uses.
+class StringPool {
+ public:
+  std::string take() {
+    if (free_.empty()) return {};
+    auto string = std::move(free_.back());
+    free_.pop_back();
+    string.clear();
+    return string;
+  }
+  void give_back(std::string&& string) {
+    if (string.capacity() <= max_kept_bytes && free_.size() < max_kept) {
+      free_.push_back(std::move(string));
+    }
+  }
+
+ private:
+  static constexpr std::size_t max_kept_bytes = 128 * 1024;
+  static constexpr std::size_t max_kept = 256;
+  std::vector<std::string> free_;
+};
+
+// Unguessable bytes for request ids and seeds, from the kernel, 4 KiB at a time.
+class RandomBytes {
+ public:
+  void fill(std::span<char> out);
+
+ private:
+  std::array<char, 4096> bytes_;
+  std::size_t used_ = sizeof(bytes_);
+};
+
+struct Workspace {
+  explicit Workspace(WorkerOptions worker_options);
+  ~Workspace();
+
+  std::shared_ptr<WorkerGeneration const> prepare(std::shared_ptr<Generation const> generation);
+  // The ClientHello's facts in the form that rules see them; null when nobody asked for them.
+  policy::ClientHelloFacts const* hello_of(tls::Session const& session);
+  // Judges every tunnel's client again: all of them, or those whose verdict has run out.
+  void review_tunnels(bool everything_changed);
+  // Reviews once a second as long as there are tunnels.
+  void watch_tunnels();
+  // IMF-fixdate of now, made once a second.
+  std::string_view http_date();
+  UnixSeconds now() const { return options.tls.clock->unix_seconds(); }
+
+  WorkerOptions options;
+  net::Loop loop;
+  net::Deadlines deadlines;
+  net::BlockPool blocks;
+  StringPool strings;
+  TransferBuffer transfer;
+  RandomBytes random;
+  std::unique_ptr<tls::ServerContext> tls;
+  std::shared_ptr<WorkerGeneration const> current;
+
+  // Used between a request's head and its forwarding, which never suspends.
+  policy::Scratch policy;
+  std::array<char, 16> seed;
+  std::string identity;
+  std::string address_text;
+  std::string shadow_text;
+  policy::RenderedHeaders headers;
+
+  policy::ClientHelloFacts hello;
+  std::array<std::string, 4> hello_texts;
+  std::string date;
+  std::int64_t date_second = -1;
+
+  Connection* connections = nullptr;  // intrusive list
+  std::size_t connection_count = 0;
+  std::vector<Tunnel*> tunnels;
+  std::atomic<std::uint64_t> refused_connections{0};
+  bool draining = false;
+
+ private:
+  class TunnelWatch;
+  std::unique_ptr<TunnelWatch> tunnel_watch_;
+};
+
+}  // namespace certgate::proxy
