@@ -131,4 +131,20 @@ Result<void> check_public_key(std::string_view public_key_der) {
   return check_key(key.get());
 }
 
+std::optional<KeyType> key_type_of(std::string_view public_key_der) {
+  auto const* cursor = reinterpret_cast<unsigned char const*>(public_key_der.data());
+  KeyOwner const key(d2i_PUBKEY(nullptr, &cursor, static_cast<long>(public_key_der.size())));
+  if (!key) return std::nullopt;
+  int const bits = EVP_PKEY_get_bits(key.get());
+  if (EVP_PKEY_is_a(key.get(), "ED25519")) return KeyType::ed25519;
+  if (EVP_PKEY_is_a(key.get(), "EC")) {
+    return bits == 256   ? std::optional(KeyType::p256)
+           : bits == 384 ? std::optional(KeyType::p384)
+                         : std::nullopt;
+  }
+  return bits == 2048   ? std::optional(KeyType::rsa2048)
+         : bits == 4096 ? std::optional(KeyType::rsa4096)
+                        : std::nullopt;
+}
+
 }  // namespace certgate::pki

@@ -19,8 +19,11 @@ namespace certgate::pki {
 
 enum class Pkcs12Encryption { modern, legacy };
 
-inline constexpr int modern_pkcs12_iterations = 100'000;
-inline constexpr int legacy_pkcs12_iterations = 2'048;
+// A password that a person chose is stretched; one from make_password() cannot be guessed anyway.
+enum class PasswordStrength { unknown, random };
+
+inline constexpr int stretching_iterations = 100'000;
+inline constexpr int usual_iterations = 2'048;
 
 struct Pkcs12Order {
   PrivateKey key;
@@ -28,6 +31,7 @@ struct Pkcs12Order {
   std::vector<Certificate> chain;  // issuers, nearest first
   std::string friendly_name;       // what the phone shows
   std::string password;            // ASCII, not empty
+  PasswordStrength strength = PasswordStrength::unknown;
   Pkcs12Encryption encryption = Pkcs12Encryption::modern;
 };
 

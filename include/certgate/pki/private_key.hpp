@@ -48,4 +48,7 @@ class PrivateKey {
 // Whether certgate puts this public key (DER) into a certificate; the sentence says why not.
 Result<void> check_public_key(std::string_view public_key_der);
 
+// The type that `make` would need for a key of the same kind; nullopt for kinds it does not make.
+std::optional<KeyType> key_type_of(std::string_view public_key_der);
+
 }  // namespace certgate::pki
