@@ -15,8 +15,6 @@ struct Limits {
   std::size_t regexes = 64;
   // ${n} references in one regex_replace or wildcard_replace. Cloudflare: 8.
   std::size_t capture_references = 8;
-  // Unescaped stars in one wildcard pattern. Matching is at worst stars times length.
-  std::size_t wildcard_stars = 32;
   // Mistakes reported for one expression; the rest would only bury them.
   std::size_t mistakes = 20;
 };
