@@ -51,8 +51,8 @@ class Admission {
     Admission& admission_;
     Lane lane_ = Lane::place;
     bool granted_ = false;
-    bool queued_ = false;
     bool has_place_ = false;
+    std::int8_t list_ = -1;  // that it stands in; -1: none
     Waiter* previous_ = nullptr;
     Waiter* next_ = nullptr;
     std::coroutine_handle<> awaiting_;

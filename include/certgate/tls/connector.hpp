@@ -55,8 +55,10 @@ class ClientStream final : public TlsStream {
   std::string_view version() const;
   std::string_view protocol() const;  // by ALPN; "" when not negotiated
 
+  struct Callbacks;  // OpenSSL's way back to us
+
  private:
-  Error failure(net::IoStatus status);
+  Error failure();
   ClientContext::Pointer context_;
 };
 

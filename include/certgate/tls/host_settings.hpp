@@ -20,8 +20,6 @@
 #include "certgate/x509/digest.hpp"
 #include "certgate/x509/verdict.hpp"
 
-struct stack_st_X509_NAME;
-
 namespace certgate::tls {
 
 // More CAs than this are not named in the CertificateRequest (every client would get them): the
@@ -55,15 +53,12 @@ class HostSettings {
   // misdirected (421). Names and profile do not count.
   x509::Digest const& client_scope() const { return client_scope_; }
 
-  stack_st_X509_NAME* authority_names() const { return authority_names_.get(); }  // may be null
-
   HostSettings(Private, HostOptions options) : options_(std::move(options)) {}
 
  private:
   HostOptions options_;
   x509::Digest scope_;
   x509::Digest client_scope_;
-  std::shared_ptr<stack_st_X509_NAME> authority_names_;
 };
 
 class ServerHosts {

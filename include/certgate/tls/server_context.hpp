@@ -50,7 +50,8 @@ class ServerContext {
   // Fails, and changes nothing, when OpenSSL cannot make a context for one of the profiles.
   Result<void> set_hosts(ServerHosts::Pointer hosts);
   ServerHosts::Pointer const& hosts() const { return hosts_; }
-  void set_client_hello_facts(bool on) { options_.client_hello_facts = on; }
+  // Whether Session::hello is filled for connections made from now on.
+  void set_client_hello_facts(bool on);
 
   // Shared with whoever judges requests on this worker.
   x509::VerificationCache& verifications() { return verifications_; }

@@ -6,8 +6,8 @@
 // 12 KiB each.
 //
 // Errors: parse() refuses broken PEM, a key that does not belong to the first certificate, a leaf
-//         that may not serve TLS (a CA, or without serverAuth), and keys too weak to be accepted by
-//         clients. What only deserves a warning is in warnings().
+//         whose extended key usage excludes serving (or being a client), and keys too weak to be
+//         accepted by peers. What only deserves a warning is in warnings().
 #pragma once
 
 #include <cstddef>

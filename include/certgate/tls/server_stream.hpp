@@ -35,6 +35,9 @@ struct ClientHelloFacts {
 struct Session {
   HostSettings::Pointer host;        // that the server_name belongs to
   x509::ClientChain::Pointer chain;  // null: none was presented, or none was asked for
+  // What host->client().trust said of the chain in a full handshake; null when resumed. Spares the
+  // first request the work; says from when until when it holds.
+  std::shared_ptr<x509::Verification const> verification;
   std::string server_name;           // canonical; "" when the client sent none
   std::string_view version;          // "TLSv1.3"
   std::string_view cipher;           // OpenSSL's name
@@ -61,7 +64,11 @@ class ServerStream final : public TlsStream {
   struct Callbacks;   // OpenSSL's way back to us
 
  private:
-  HandshakeFailure failure(net::IoStatus status);
+  enum class Step { done, want_read, want_turn, failed };
+  bool begin();
+  Step step();
+  void conclude();
+  HandshakeFailure failure();
 
   ServerContext& context_;
   Handshake* handshake_ = nullptr;

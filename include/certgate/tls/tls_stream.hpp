@@ -38,8 +38,8 @@ class TlsStream : public net::Stream {
   void finish() final;
   void release_memory() final;
 
-  // OpenSSL's words for the failure that a try_* reported last; "" when there is none.
-  std::string last_error() const;
+  // Words for the failure that was reported; "" when there is none.
+  std::string_view error() const { return error_ ? std::string_view(*error_) : std::string_view(); }
 
   struct Transport;  // the BIO's functions; for this layer's sources
 
@@ -56,11 +56,13 @@ class TlsStream : public net::Stream {
   // What an SSL_* call that answered `result` means for the caller.
   net::IoStatus status_of(int result);
   bool saw_end() const { return saw_end_; }
+  void set_error(std::string words);
 
  private:
   friend struct Transport;
   ssl_st* ssl_ = nullptr;
   std::unique_ptr<std::string> unsent_;
+  std::unique_ptr<std::string> error_;
   OnTruncation on_truncation_;
   bool saw_end_ = false;    // recv() answered 0
   bool broken_ = false;     // recv(), send() or OpenSSL failed

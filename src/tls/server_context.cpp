@@ -1,0 +1,56 @@
+#include "certgate/tls/server_context.hpp"
+
+#include <algorithm>
+
+#include "server_callbacks.hpp"
+
+namespace certgate::tls {
+
+ServerContext::ServerContext(net::Loop& loop, ServerOptions options)
+    : options_(std::move(options)),
+      verifications_(options_.verifications),
+      chains_(options_.chains),
+      admission_(loop, options_.admission) {}
+
+ServerContext::~ServerContext() = default;
+
+Result<std::unique_ptr<ServerContext>> ServerContext::build(net::Loop& loop,
+                                                            ServerOptions options) {
+  if (options.clock == nullptr) return fail(ErrorCode::internal, "a TLS context without a clock");
+  return std::unique_ptr<ServerContext>(new ServerContext(loop, std::move(options)));
+}
+
+Result<void> ServerContext::set_hosts(ServerHosts::Pointer hosts) {
+  std::vector<Entry> contexts;
+  for (auto const& host : hosts->all()) {
+    auto const& profile = host->profile();
+    auto const is_this = [&](Entry const& entry) { return entry.profile == profile.digest(); };
+    if (std::find_if(contexts.begin(), contexts.end(), is_this) != contexts.end()) continue;
+    auto const known = std::find_if(contexts_.begin(), contexts_.end(), is_this);
+    if (known != contexts_.end()) {
+      contexts.push_back(*known);
+      continue;
+    }
+    auto made = ServerStream::Callbacks::make_context(profile, options_);
+    if (!made) return fail(std::move(made).error());
+    contexts.push_back({profile.digest(), std::move(made).value()});
+  }
+  if (contexts.empty()) return fail(ErrorCode::invalid, "there is no host to serve");
+  contexts_ = std::move(contexts);
+  hosts_ = std::move(hosts);
+  return {};
+}
+
+void ServerContext::set_client_hello_facts(bool on) {
+  options_.client_hello_facts = on;
+  for (auto const& entry : contexts_) ServerStream::Callbacks::watch_hello(entry.context.get(), on);
+}
+
+ssl_ctx_st* ServerContext::context_of(Profile const& profile) const {
+  for (auto const& entry : contexts_) {
+    if (entry.profile == profile.digest()) return entry.context.get();
+  }
+  return nullptr;
+}
+
+}  // namespace certgate::tls
