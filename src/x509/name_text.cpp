@@ -116,6 +116,8 @@ void append_legacy_value(std::string& out, Bytes value) {
       out.append("\\x");
       append_hex(out, Bytes(&byte, 1), HexCase::upper);
     } else {
+      // OpenSSL 3 tells a separator from the same character inside a value.
+      if (byte == '/' || byte == '+') out.push_back('\\');
       out.push_back(static_cast<char>(byte));
     }
   }
@@ -180,8 +182,9 @@ void append_plain_value(std::string& out, NameAttribute const& attribute) {
 void append_name(std::string& out, std::vector<NameAttribute> const& attributes, NameForm form) {
   std::string type_text, value_text;
   if (form == NameForm::legacy) {
-    for (NameAttribute const& attribute : attributes) {
-      out.push_back('/');
+    for (std::size_t i = 0; i < attributes.size(); ++i) {
+      NameAttribute const& attribute = attributes[i];
+      out.push_back(i > 0 && attributes[i - 1].rdn == attribute.rdn ? '+' : '/');
       out.append(attribute_type(attribute.type, type_text).name);
       out.push_back('=');
       append_legacy_value(out, attribute.value);
