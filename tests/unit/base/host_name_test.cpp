@@ -41,12 +41,53 @@ TEST(Authority, threat_09_every_spelling_has_one_canonical_form) {
 }
 
 TEST(Authority, RefusesWhatAnotherParserMightReadDifferently) {
-  for (std::string_view const text :
-       {"", ".", "..", "a..", ".a", "a..b", "a b", "a/b", "a@b", "user:pw@a", "a:", "a:0", "a:080",
-        "a:65536", "a:123456", "a:+1", "a:1x", "a:1:2", "::1", "[::1", "::1]", "[::1]x", "[::1]:",
-        "[127.0.0.1]", "[fe80::1%25eth0]", "[]", "b\xC3\xBC" "cher.example", "%61.example", "a%2eb",
-        "*.example.com", "a*b", "-a.example", "a-.example", "1.2.3", "1.2.3.4.5", "256.1.1.1",
-        "01.2.3.4", "0x7f.1", "a.0x7f", "127.1", "2130706433", "a,b", "a;b", "a\\b", "a?b", "a#b"}) {
+  for (std::string_view const text : {"",
+                                      ".",
+                                      "..",
+                                      "a..",
+                                      ".a",
+                                      "a..b",
+                                      "a b",
+                                      "a/b",
+                                      "a@b",
+                                      "user:pw@a",
+                                      "a:",
+                                      "a:0",
+                                      "a:080",
+                                      "a:65536",
+                                      "a:123456",
+                                      "a:+1",
+                                      "a:1x",
+                                      "a:1:2",
+                                      "::1",
+                                      "[::1",
+                                      "::1]",
+                                      "[::1]x",
+                                      "[::1]:",
+                                      "[127.0.0.1]",
+                                      "[fe80::1%25eth0]",
+                                      "[]",
+                                      "b\xC3\xBC"
+                                      "cher.example",
+                                      "%61.example",
+                                      "a%2eb",
+                                      "*.example.com",
+                                      "a*b",
+                                      "-a.example",
+                                      "a-.example",
+                                      "1.2.3",
+                                      "1.2.3.4.5",
+                                      "256.1.1.1",
+                                      "01.2.3.4",
+                                      "0x7f.1",
+                                      "a.0x7f",
+                                      "127.1",
+                                      "2130706433",
+                                      "a,b",
+                                      "a;b",
+                                      "a\\b",
+                                      "a?b",
+                                      "a#b"}) {
     EXPECT_EQ(canonical(text), "refused") << text;
   }
   EXPECT_EQ(canonical(std::string_view("a\0b", 3)), "refused");
@@ -94,7 +135,8 @@ TEST(HostPattern, threat_10_wildcard_is_exactly_one_label) {
   EXPECT_FALSE(wildcard->matches("aexample.com"));
   EXPECT_FALSE(HostPattern::parse("*.2.3.4"));
   EXPECT_TRUE(HostPattern::parse("*")->matches("[::1]"));
-  for (std::string_view const text : {"", "*.", "**", "*a.example", "a.*.example", "a:443", "*.*"}) {
+  for (std::string_view const text :
+       {"", "*.", "**", "*a.example", "a.*.example", "a:443", "*.*"}) {
     EXPECT_FALSE(HostPattern::parse(text)) << text;
   }
   EXPECT_EQ(HostPattern::parse("[0::1]")->to_string(), "[::1]");

@@ -260,9 +260,9 @@ std::string normal_slowly(std::string path, Normalisation type) {
 
 TEST(Normalisation, AgreesWithTheSlowWayAndIsIdempotent) {
   std::mt19937 random(5);
-  char const* const pieces[] = {"/",   "/",   "/",   ".",   "..",  "%2e", "%2F", "%2f", "%5C",
-                                "\\",  "a",   "b",   ";",   ";x",  "%41", "%c3", "%A9", "{",
-                                "%25", "2e",  "%00", "%",   "//",  "/./", "/../", "~"};
+  char const* const pieces[] = {"/",   "/",  "/",   ".", "..", "%2e", "%2F",  "%2f", "%5C",
+                                "\\",  "a",  "b",   ";", ";x", "%41", "%c3",  "%A9", "{",
+                                "%25", "2e", "%00", "%", "//", "/./", "/../", "~"};
   int normalised = 0;
   for (int round = 0; round < 60000; ++round) {
     std::string path = "/";
@@ -283,10 +283,17 @@ TEST(Normalisation, AgreesWithTheSlowWayAndIsIdempotent) {
 }
 
 TEST(PathExtension, IsThatOfTheFieldTable) {
-  Row const rows[] = {{"/foo", "", ""},          {"/foo.mp3", "mp3", ""}, {"/.mp3", "", ""},
-                      {"/.foo.mp3", "mp3", ""},  {"/foo.", "", ""},       {"/foo.tar.bz2", "bz2", ""},
-                      {"/foo.MP3", "MP3", ""},   {"/a.b/c", "", ""},      {"/", "", ""},
-                      {"/a.b/.c", "", ""},       {"", "", ""}};
+  Row const rows[] = {{"/foo", "", ""},
+                      {"/foo.mp3", "mp3", ""},
+                      {"/.mp3", "", ""},
+                      {"/.foo.mp3", "mp3", ""},
+                      {"/foo.", "", ""},
+                      {"/foo.tar.bz2", "bz2", ""},
+                      {"/foo.MP3", "MP3", ""},
+                      {"/a.b/c", "", ""},
+                      {"/", "", ""},
+                      {"/a.b/.c", "", ""},
+                      {"", "", ""}};
   for (auto const& row : rows) EXPECT_EQ(path_extension(row.incoming), row.rfc3986) << row.incoming;
 }
 
@@ -312,8 +319,7 @@ std::string all_of(std::string_view text) {
 }
 
 TEST(Arguments, AreInOrderAndUndecoded) {
-  EXPECT_EQ(all_of<ArgumentReader>("a=1&b&a=%32&=x&c=&d=e=f&&"),
-            "[a=1][b=][a=%32][=x][c=][d=e=f]");
+  EXPECT_EQ(all_of<ArgumentReader>("a=1&b&a=%32&=x&c=&d=e=f&&"), "[a=1][b=][a=%32][=x][c=][d=e=f]");
   EXPECT_EQ(all_of<ArgumentReader>(""), "");
 }
 
