@@ -36,6 +36,16 @@ class Aligner {
     if (style_ != ScalarStyle::literal && style_ != ScalarStyle::folded) return;
     while (at_ < end_ && source_[at_] != '\n') ++at_;  // `|` or `>-` and perhaps a comment
     if (at_ < end_) ++at_;
+    line_start_ = at_;
+    at_line_start_ = true;
+    // What the first line has in front of its text, less what of that belongs to the value.
+    std::size_t const line = value_.find_first_not_of('\n');
+    if (line == value_.npos) return;
+    std::size_t const blanks = std::min(value_.find_first_not_of(' ', line), value_.size()) - line;
+    std::size_t const solid = std::min(source_.find_first_not_of(" \r\n", at_), source_.size());
+    std::size_t const newline = source_.rfind('\n', solid);
+    std::size_t const column = solid - (newline == source_.npos ? 0 : newline + 1);
+    indentation_ = column - std::min(column, blanks);
   }
 
   void note(std::size_t text, std::size_t source) {
@@ -74,13 +84,13 @@ class Aligner {
       skip_white();
       return;
     }
-    if (at_line_start_) skip_indentation(c);
+    if (at_line_start_) skip_indentation();
     note(i, at_);
     if (at_ < end_) ++at_;
   }
 
   // Blanks at the start of a more-indented line belong to the value: skip only the indentation.
-  void skip_indentation(char) {
+  void skip_indentation() {
     at_line_start_ = false;
     std::size_t const stop = std::min(end_, line_start_ + indentation_);
     at_ = std::max(at_, stop);
@@ -105,11 +115,6 @@ class Aligner {
         skip_white();
       }
       if (at_ < end_ && source_[at_] == '\\' && escape(i, c)) return;
-    }
-    if (in_block() && first_line_) {
-      first_line_ = false;
-      std::size_t const newline = source_.rfind('\n', at_ == 0 ? 0 : at_ - 1);
-      indentation_ = at_ - (newline == source_.npos ? 0 : newline + 1);
     }
     at_line_start_ = false;
     note(i, at_);
@@ -172,7 +177,6 @@ class Aligner {
   std::size_t end_;
   std::size_t line_start_ = 0;
   std::size_t indentation_ = 0;
-  bool first_line_ = true;
   bool at_line_start_ = false;
   std::vector<Run> runs_;
 };
