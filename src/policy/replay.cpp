@@ -22,14 +22,14 @@ Result<void> LoggedRequest::set(Field field, std::string_view text) {
   return {};
 }
 
-void LoggedRequest::set(Field field, bool value) {
+void LoggedRequest::set_flag(Field field, bool value) {
   set_value(id_of(field), rules::ValueView::boolean(value));
 }
 
 void LoggedRequest::set_verdict(bool presented, bool verified, bool revoked) {
-  set(Field::cert_presented, presented);
-  set(Field::cert_verified, verified);
-  set(Field::cert_revoked, revoked);
+  set_flag(Field::cert_presented, presented);
+  set_flag(Field::cert_verified, verified);
+  set_flag(Field::cert_revoked, revoked);
   if (presented) return;
   for (auto id = id_of(Field::cert_subject_dn); id < id_of(Field::ssl); ++id) {
     bool const is_flag = field_table()[id].type == rules::bool_type;

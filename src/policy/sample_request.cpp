@@ -127,7 +127,7 @@ Result<std::unique_ptr<SampleRequest>> SampleRequest::build(SampleText text,
     if (chain != nullptr) self.verification_ = client->trust->verify(*chain, now);
     self.verdict_ = x509::judge(*client, chain, chain ? &self.verification_ : nullptr, now);
     self.handshake_refused_ =
-        client->mode == x509::ClientAuthMode::require && !self.verdict_.verified;
+        client->mode == x509::ClientAuthMode::require && !self.verdict_.ok();
   }
 
   auto& facts = self.facts_;

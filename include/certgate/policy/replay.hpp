@@ -29,7 +29,7 @@ class LoggedRequest {
 
   // Fails when `text` is not a value of the field's type.
   Result<void> set(Field field, std::string_view text);
-  void set(Field field, bool value);
+  void set_flag(Field field, bool value);
   // cert_presented, cert_verified and cert_revoked, and "" for every other certificate field when
   // nothing was presented.
   void set_verdict(bool presented, bool verified, bool revoked);

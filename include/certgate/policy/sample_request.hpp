@@ -52,7 +52,7 @@ class SampleRequest {
   SampleText const& text() const { return text_; }
   // What would be answered before any rule is asked: malformed, ambiguous.
   std::optional<http::Refusal> const& refusal() const { return refusal_; }
-  // Mode `require` and a client without a valid certificate: the handshake fails.
+  // Mode `require` and a client without a valid, unrevoked certificate: the handshake fails.
   bool handshake_refused() const { return handshake_refused_; }
 
   SampleRequest(SampleRequest const&) = delete;

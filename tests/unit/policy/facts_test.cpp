@@ -121,14 +121,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"msec", Field::timestamp_msec, "0"},
         Case{"host_is_canonical", Field::host, "api.example.com"},
         Case{"method", Field::method, "POST"}, Case{"version", Field::version, "HTTP/1.1"},
-        Case{"full_uri", Field::full_uri,
-             "https://api.example.com/a/C.TXT?q=1&Q=%32&q=2&flag&x="},
+        Case{"full_uri", Field::full_uri, "https://api.example.com/a/C.TXT?q=1&Q=%32&q=2&flag&x="},
         Case{"uri", Field::uri, "/a/C.TXT?q=1&Q=%32&q=2&flag&x="},
         Case{"path_is_normalised", Field::path, "/a/C.TXT"},
         Case{"extension_is_lower_case", Field::path_extension, "txt"},
         Case{"query", Field::query, "q=1&Q=%32&q=2&flag&x="},
-        Case{"args", Field::args,
-             R"({"q": ["1" "2"], "Q": ["%32"], "flag": [""], "x": [""]})"},
+        Case{"args", Field::args, R"({"q": ["1" "2"], "Q": ["%32"], "flag": [""], "x": [""]})"},
         Case{"args_names", Field::args_names, R"(["q" "Q" "q" "flag" "x"])"},
         Case{"args_values", Field::args_values, R"(["1" "%32" "2" "" ""])"},
         Case{"raw_full_uri", Field::raw_full_uri,
@@ -183,7 +181,8 @@ TEST(ClientHelloFields, are_shown_when_recorded) {
 
 TEST(Maps, thousands_of_different_arguments_are_grouped_in_order) {
   std::string url = "https://a.example/?";
-  for (int i = 0; i < 3000; ++i) url += "k" + std::to_string(i % 1500) + "=" + std::to_string(i) + "&";
+  for (int i = 0; i < 3000; ++i)
+    url += "k" + std::to_string(i % 1500) + "=" + std::to_string(i) + "&";
   auto const request = make_request(url);
   Scratch scratch;
   ASSERT_TRUE(fill_values(request->facts(), plan_of(id_of(Field::args)), scratch));

@@ -34,29 +34,44 @@ TEST_P(Preview, is) {
 INSTANTIATE_TEST_SUITE_P(
     Form, Preview,
     ::testing::Values(
-        Case{"one_host", {{"api.example.com"}}, std::string{"http.host in {\"api.example.com\"} and "} + refused},
-        Case{"several_hosts_in_one_spelling", {{"API.example.com.", "b.example.com"}},
+        Case{"one_host",
+             {{"api.example.com"}},
+             std::string{"http.host in {\"api.example.com\"} and "} + refused},
+        Case{"several_hosts_in_one_spelling",
+             {{"API.example.com.", "b.example.com"}},
              std::string{"http.host in {\"api.example.com\" \"b.example.com\"} and "} + refused},
-        Case{"a_wildcard_covers_every_name_below", {{"*.example.com"}},
+        Case{"a_wildcard_covers_every_name_below",
+             {{"*.example.com"}},
              std::string{"http.host wildcard \"*.example.com\" and "} + refused},
-        Case{"wildcard_and_exact", {{"*.example.com", "example.com"}},
-             std::string{"(http.host in {\"example.com\"} or http.host wildcard \"*.example.com\") and "} + refused},
+        Case{"wildcard_and_exact",
+             {{"*.example.com", "example.com"}},
+             std::string{
+                 "(http.host in {\"example.com\"} or http.host wildcard \"*.example.com\") and "} +
+                 refused},
         Case{"every_host", {{"*"}}, refused},
-        Case{"revoked_allowed", {{"a.example"}, {}, false},
+        Case{"revoked_allowed",
+             {{"a.example"}, {}, false},
              "http.host in {\"a.example\"} and not cf.tls_client_auth.cert_verified"},
-        Case{"a_path_covers_what_is_below", {{"a.example"}, {"/v1"}},
+        Case{"a_path_covers_what_is_below",
+             {{"a.example"}, {"/v1"}},
              std::string{"http.host in {\"a.example\"} and (http.request.uri.path in {\"/v1\"} or "
-                         "starts_with(http.request.uri.path, \"/v1/\")) and "} + refused},
-        Case{"a_trailing_slash_means_the_same", {{"a.example"}, {"/v1/", "/v1"}},
+                         "starts_with(http.request.uri.path, \"/v1/\")) and "} +
+                 refused},
+        Case{"a_trailing_slash_means_the_same",
+             {{"a.example"}, {"/v1/", "/v1"}},
              std::string{"http.host in {\"a.example\"} and (http.request.uri.path in {\"/v1\"} or "
-                         "starts_with(http.request.uri.path, \"/v1/\")) and "} + refused},
-        Case{"paths_are_normalised", {{"a.example"}, {"/%76%31/./x"}},
-             std::string{"http.host in {\"a.example\"} and (http.request.uri.path in {\"/v1/x\"} or "
-                         "starts_with(http.request.uri.path, \"/v1/x/\")) and "} + refused},
-        Case{"the_root_is_every_path", {{"a.example"}, {"/v1", "/"}},
+                         "starts_with(http.request.uri.path, \"/v1/\")) and "} +
+                 refused},
+        Case{
+            "paths_are_normalised",
+            {{"a.example"}, {"/%76%31/./x"}},
+            std::string{"http.host in {\"a.example\"} and (http.request.uri.path in {\"/v1/x\"} or "
+                        "starts_with(http.request.uri.path, \"/v1/x/\")) and "} +
+                refused},
+        Case{"the_root_is_every_path",
+             {{"a.example"}, {"/v1", "/"}},
              std::string{"http.host in {\"a.example\"} and "} + refused},
-        Case{"no_host_is_refused", {}, ""},
-        Case{"malformed_host_is_refused", {{"a b"}}, ""},
+        Case{"no_host_is_refused", {}, ""}, Case{"malformed_host_is_refused", {{"a b"}}, ""},
         Case{"path_without_slash_is_refused", {{"a.example"}, {"v1"}}, ""},
         Case{"query_in_path_is_refused", {{"a.example"}, {"/v1?x"}}, ""},
         Case{"ambiguous_path_is_refused", {{"a.example"}, {"/a/..%2Fb"}}, ""}),

@@ -19,8 +19,7 @@ inline constexpr UnixSeconds fixture_now = 1'790'000'000;
 inline std::unique_ptr<SampleRequest> make_request(SampleText text,
                                                    x509::ClientPolicy const* client = nullptr,
                                                    UnixSeconds now = fixture_now) {
-  auto sample =
-      SampleRequest::build(std::move(text), client, http::Normalisation::rfc3986, now);
+  auto sample = SampleRequest::build(std::move(text), client, http::Normalisation::rfc3986, now);
   if (!sample) {
     ADD_FAILURE() << sample.error().detail;
     std::abort();
@@ -83,8 +82,9 @@ inline x509::ClientChain::Pointer chain_of(testing::ZooAnimal const& animal) {
   return x509::ClientChain::make(animal.leaf.facts, std::move(others));
 }
 
-inline std::unique_ptr<SampleRequest> make_client_request(
-    std::string url, x509::ClientChain::Pointer chain, x509::ClientPolicy const* client) {
+inline std::unique_ptr<SampleRequest> make_client_request(std::string url,
+                                                          x509::ClientChain::Pointer chain,
+                                                          x509::ClientPolicy const* client) {
   SampleText text;
   text.url = std::move(url);
   text.certificate = std::move(chain);
