@@ -82,7 +82,7 @@ bool read_public_key(Bytes content, KeyType& type, std::uint32_t& bits) {
   }
   if (is_oid(oid, "\x2b\x65\x70")) {
     type = KeyType::ed25519;
-    bits = 253;  // as OpenSSL counts
+    bits = 256;
   } else if (is_oid(oid, "\x2b\x65\x71")) {
     type = KeyType::ed448;
     bits = 456;

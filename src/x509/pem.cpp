@@ -27,14 +27,18 @@ class Lines {
     if (rest_.empty()) return false;
     std::size_t const end = rest_.find('\n');
     line = trimmed(rest_.substr(0, end));
-    rest_ = end == rest_.npos ? std::string_view{} : rest_.substr(end + 1);
+    ends_ = end != rest_.npos;
+    rest_ = ends_ ? rest_.substr(end + 1) : std::string_view{};
     ++number_;
     return true;
   }
   std::size_t number() const { return number_; }
+  // Whether the line taken last had an end; the last line of a file cut off has none.
+  bool ends() const { return ends_; }
 
  private:
   std::string_view rest_;
+  bool ends_ = true;
   std::size_t number_ = 0;
 };
 
@@ -121,7 +125,8 @@ Result<std::vector<PemBlock>> blocks_of(std::string_view text, std::string_view 
   std::vector<PemBlock> blocks;
   Lines lines(text);
   for (std::string_view line; lines.next(line);) {
-    if (!line.starts_with(dashes)) continue;  // explanatory text
+    bool const is_cut_off = !lines.ends() && !line.empty() && dashes.starts_with(line);
+    if (!line.starts_with(dashes) && !is_cut_off) continue;  // explanatory text
     std::string_view const label = marked_label(line, begin_mark);
     if (!is_label(label)) {
       return fail(ErrorCode::invalid,

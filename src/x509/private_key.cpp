@@ -64,7 +64,9 @@ Result<PrivateKey> PrivateKey::parse_pem(std::string_view text) {
   KeyHandle key(bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, &no_password, nullptr) : nullptr);
   if (!key) return fail(ErrorCode::crypto, "OpenSSL cannot read the private key; it is damaged");
   KeyType const type = type_of(key.get());
-  auto const bits = static_cast<unsigned>(EVP_PKEY_get_bits(key.get()));
+  // OpenSSL's versions disagree on how many bits Ed25519 has.
+  auto const bits =
+      type == KeyType::ed25519 ? 256U : static_cast<unsigned>(EVP_PKEY_get_bits(key.get()));
   return PrivateKey(std::shared_ptr<EVP_PKEY>(key.release(), EVP_PKEY_free), type, bits);
 }
 
