@@ -105,5 +105,3 @@ void arguments_map(benchmark::State& state) {
 BENCHMARK(arguments_map);
 
 }  // namespace
-
-BENCHMARK_MAIN();
