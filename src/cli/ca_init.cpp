@@ -220,8 +220,8 @@ Result<void> init(InitOptions const& options) {
             << "\n    crl: " << (fs::absolute(directory) / "crl/intermediate.crl").string()
             << "\n\nNext:\n  certgate ca issue " << directory.string() << " --name ann-phone\n"
             << "  move " << (directory / "root/root.key").string()
-            << " to a safe place offline: it is needed only for new intermediates and the root's "
-               "CRL\n";
+            << " to a safe place offline: it is needed only to revoke the intermediate and once "
+               "a year for the root's CRL\n";
   return {};
 }
 

@@ -15,6 +15,12 @@ Issuer::Issuer(pki::Authority authority, std::string organization,
       crl_urls_(std::move(crl_urls)) {}
 
 Result<Issuer> Issuer::open(CaDirectory& directory) {
+  CERTGATE_TRY(auto const own, directory.store().find(directory.intermediate().serial()));
+  if (own && own->state != pki::RecordedState::active) {
+    return fail(ErrorCode::conflict,
+                "the intermediate of this CA was revoked, so nobody would accept what it signs; "
+                "make a new CA with `ca init`");
+  }
   CERTGATE_TRY(auto authority, directory.open_intermediate());
   CERTGATE_TRY(auto const organization, directory.store().setting("organization"));
   CERTGATE_TRY(auto const lines, directory.store().setting("crl_urls"));
