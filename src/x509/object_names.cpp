@@ -6,22 +6,21 @@
 
 #include <memory>
 
+#include "openssl_handles.hpp"
+
 namespace certgate::x509 {
 namespace {
 
 using namespace std::string_view_literals;
 
-struct FreeObject {
-  void operator()(ASN1_OBJECT* object) const { ASN1_OBJECT_free(object); }
-};
-
 // REQUIRES nothing: null when `oid` is not an OID's content.
-std::unique_ptr<ASN1_OBJECT, FreeObject> object_of(Bytes oid) {
+std::unique_ptr<ASN1_OBJECT, FreeWith<ASN1_OBJECT_free>> object_of(Bytes oid) {
   if (oid.empty() || oid.size() > 120) return nullptr;
+  KeepErrorQueue const keep;
   std::uint8_t der[122] = {0x06, static_cast<std::uint8_t>(oid.size())};
   std::copy(oid.begin(), oid.end(), der + 2);
   unsigned char const* at = der;
-  return std::unique_ptr<ASN1_OBJECT, FreeObject>(
+  return std::unique_ptr<ASN1_OBJECT, FreeWith<ASN1_OBJECT_free>>(
       d2i_ASN1_OBJECT(nullptr, &at, static_cast<long>(oid.size() + 2)));
 }
 
