@@ -163,10 +163,10 @@ constexpr std::int64_t v6_bits = 128;
 
 Check check_bits(std::span<Argument const> arguments, std::size_t which, std::int64_t most) {
   auto const& bits = arguments[which].literal;
-  if (bits.is_missing() || (bits.as_integer() >= 1 && bits.as_integer() <= most)) {
+  if (bits.is_missing() || (bits.as_integer() >= 0 && bits.as_integer() <= most)) {
     return Prepared{ip_type, nullptr};
   }
-  return fail(ArgumentMistake{which, "the number of bits is 1 to " + std::to_string(most)});
+  return fail(ArgumentMistake{which, "the number of bits is 0 to " + std::to_string(most)});
 }
 
 Check prepare_cidr(std::span<Argument const> arguments, Limits const&) {
@@ -180,7 +180,7 @@ Check prepare_cidr6(std::span<Argument const> arguments, Limits const&) {
 
 ValueView masked(ValueView const& address, std::int64_t v4, std::int64_t v6) noexcept {
   auto const bits = address.ip_is_v4() ? v4 : v6;
-  if (bits < 1 || bits > (address.ip_is_v4() ? v4_bits : v6_bits)) return {};
+  if (bits < 0 || bits > (address.ip_is_v4() ? v4_bits : v6_bits)) return {};
   return ValueView::ip(IpNetwork(address.as_ip(), static_cast<unsigned>(bits)).address());
 }
 

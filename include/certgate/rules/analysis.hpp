@@ -26,7 +26,8 @@ struct Requirement {
   };
   FieldId field = 0;
   Shape shape = Shape::is_true;
-  std::vector<std::string> values;  // Int: decimal text
+  bool is_integer = false;  // `values` are decimal text of an Int
+  std::vector<std::string> values;
   std::vector<IpNetwork> networks;
   // Whether `values` or `networks` is empty although the shape wants some: it can never match.
   bool impossible() const;

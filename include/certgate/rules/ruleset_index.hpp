@@ -30,6 +30,7 @@ class RulesetIndex {
 
  private:
   friend class Candidates;
+  friend class RulesetIndexBuilder;  // private: src/rules/ruleset_index.cpp
   struct Tables;
   std::shared_ptr<Tables const> tables_;
 };
