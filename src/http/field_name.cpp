@@ -111,7 +111,9 @@ static_assert(table.seed != 0, "no seed separates the names: enlarge the table")
 FieldName field_name(std::string_view name) {
   if (name.empty()) return FieldName::other;
   auto const id = table.slots[slot_of(name, table.seed)];
-  if (id == 0 || !ascii_iequal(names[id], name)) return FieldName::other;
+  if (id == 0) return FieldName::other;
+  // Mostly the usual spelling, and then no letter needs folding.
+  if (names[id] != name && !ascii_iequal(names[id], name)) return FieldName::other;
   return static_cast<FieldName>(id);
 }
 
