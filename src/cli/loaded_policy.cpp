@@ -1,0 +1,70 @@
+// Loads what `explain`, `test` and `replay` judge by.
+#include "loaded_policy.hpp"
+
+#include <iostream>
+
+#include "certgate/x509/pem.hpp"
+
+namespace certgate::cli {
+
+LoadedPolicy::LoadedPolicy(config::Config config,
+                           std::unique_ptr<telemetry::MetricRegistry> metrics, gateway::Built built,
+                           UnixSeconds now)
+    : config_(std::move(config)),
+      metrics_(std::move(metrics)),
+      built_(std::move(built)),
+      now_(now) {}
+
+std::unique_ptr<LoadedPolicy> LoadedPolicy::load(std::string const& path) {
+  auto config = gateway::load_config(path);
+  if (!config) {
+    std::cerr << render(config.error());
+    return nullptr;
+  }
+  auto metrics = std::make_unique<telemetry::MetricRegistry>(1);
+  auto const now = SystemClock{}.unix_seconds();
+  gateway::Builder builder;
+  auto built = builder.build(*config, 1, now, *metrics, nullptr);
+  if (!built) {
+    std::cerr << render(built.error());
+    return nullptr;
+  }
+  return std::unique_ptr<LoadedPolicy>{
+      new LoadedPolicy{std::move(*config), std::move(metrics), std::move(*built), now}};
+}
+
+std::optional<x509::ClientPolicy> LoadedPolicy::client_policy(std::string_view host) const {
+  auto const* const site = built_.generation->find_site(host);
+  if (site == nullptr) return std::nullopt;
+  return built_.generation->client_policy(*site);
+}
+
+Result<std::unique_ptr<policy::SampleRequest>> LoadedPolicy::sample(policy::SampleText text) const {
+  CERTGATE_TRY(auto const host, policy::parse_sample_host(text.url));
+  auto const client = client_policy(host);
+  if (!client) {
+    return fail(ErrorCode::not_found, "no entry of `hosts` serves `" + host +
+                                          "`: the handshake is refused, or the client gets 421");
+  }
+  return policy::SampleRequest::build(std::move(text), &*client, normalisation(), now_);
+}
+
+Result<std::string> read_whole_file(std::string const& path) {
+  gateway::DiskReader disk;
+  return disk.read(path);
+}
+
+Result<x509::ClientChain::Pointer> read_client_certificate(std::string const& path) {
+  auto const failed = [&path](Error error) {
+    return fail(error.code, "client certificate `" + path + "`: " + error.detail);
+  };
+  auto const pem = read_whole_file(path);
+  if (!pem) return failed(pem.error());
+  auto certificates = x509::parse_certificates(*pem);
+  if (!certificates) return failed(certificates.error());
+  auto leaf = certificates->front();
+  certificates->erase(certificates->begin());
+  return x509::ClientChain::make(std::move(leaf), std::move(*certificates));
+}
+
+}  // namespace certgate::cli
