@@ -31,7 +31,8 @@ WorkerMetrics::~WorkerMetrics() {
   for (auto& block : blocks_) delete block.load(std::memory_order_relaxed);
 }
 
-MetricRegistry::MetricRegistry(std::size_t workers) : next_slot_(0) {
+MetricRegistry::MetricRegistry(std::size_t workers, std::size_t series_limit)
+    : series_limit_(series_limit) {
   for (std::size_t i = 0; i < workers; ++i) workers_.push_back(std::make_unique<WorkerMetrics>());
   bin_ = take_slots(bin_size);
   assert(bin_ == 0);
@@ -69,7 +70,7 @@ std::uint32_t MetricRegistry::slot_for(std::string_view name, std::string_view h
   Family& family = family_for(name, help, type);
   auto const known = family.slots.find(labels);
   if (known != family.slots.end()) return known->second;
-  if (family.slots.size() >= max_series) {
+  if (family.slots.size() >= series_limit_) {
     for (auto& label : labels) label.second = "other";
     auto const other = family.slots.find(labels);
     if (other != family.slots.end()) return other->second;

@@ -8,7 +8,7 @@
 // Handles are asked for when a configuration is built, never on the request path, from any thread.
 // The same name and labels always give the same handle, so counts go on across reloads. A worker
 // may use a handle once it has been handed over with the usual synchronisation (a posted message).
-// A family that is asked for more than max_series series counts the rest in one series whose label
+// A family that is asked for more series than the limit counts the rest in one series whose label
 // values are all "other".
 #pragma once
 
@@ -109,7 +109,7 @@ struct MetricFamily {
 
 class MetricRegistry {
  public:
-  explicit MetricRegistry(std::size_t workers);
+  explicit MetricRegistry(std::size_t workers, std::size_t series_limit = max_series);
   MetricRegistry(MetricRegistry const&) = delete;
   MetricRegistry& operator=(MetricRegistry const&) = delete;
   ~MetricRegistry();
@@ -144,7 +144,8 @@ class MetricRegistry {
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<WorkerMetrics>> workers_;
   std::vector<std::unique_ptr<Family>> families_;
-  std::size_t next_slot_;
+  std::size_t const series_limit_;
+  std::size_t next_slot_ = 0;
   std::uint32_t bin_ = 0;
 };
 

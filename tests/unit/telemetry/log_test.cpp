@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <thread>
 
 namespace certgate::telemetry {
@@ -42,10 +41,13 @@ TEST_F(LogTest, text_lines_have_time_level_sentence_and_fields) {
   auto const log = open({.path = path()});
   log->info("reloaded", {{"version", 7}, {"took_ms", 12u}, {"file", "a b.yaml"}, {"none", ""}});
   ASSERT_EQ(lines().size(), 1u);
-  EXPECT_TRUE(std::regex_match(lines()[0],
-                               std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info reloaded )"
-                                          R"(version=7 took_ms=12 file="a b\.yaml" none="")")))
-      << lines()[0];
+  std::string shape = lines()[0];
+  for (char& c : shape) {
+    if (c >= '0' && c <= '9') c = '0';
+  }
+  EXPECT_EQ(shape,
+            "0000-00-00T00:00:00.000Z info reloaded version=0 took_ms=00 file=\"a b.yaml\" "
+            "none=\"\"");
 }
 
 TEST_F(LogTest, json_lines_are_objects) {

@@ -96,10 +96,9 @@ TEST(MetricRegistry, many_series_stay_apart) {
 }
 
 TEST(MetricRegistry, too_many_series_are_counted_together) {
-  MetricRegistry registry{1};
-  for (std::size_t i = 0; i < max_series; ++i) {
-    registry.counter("c", "help", {{"n", std::to_string(i)}});
-  }
+  MetricRegistry registry{1, 3};
+  for (int i = 0; i < 3; ++i) registry.counter("c", "help", {{"n", std::to_string(i)}});
+  EXPECT_EQ(registry.read().at(0).series.size(), 3u);
   auto const known = registry.counter("c", "help", {{"n", "0"}});
   auto const one = registry.counter("c", "help", {{"n", "new"}});
   auto const two = registry.counter("c", "help", {{"n", "newer"}});
@@ -107,6 +106,7 @@ TEST(MetricRegistry, too_many_series_are_counted_together) {
   EXPECT_NE(known.slot, one.slot);
   registry.worker(0).add(two);
   EXPECT_EQ(value_of(registry, "c", {{"n", "other"}}), 1);
+  EXPECT_EQ(registry.read().at(0).series.size(), 4u);
 }
 
 TEST(MetricRegistry, values_are_replaced_and_readers_are_asked) {
