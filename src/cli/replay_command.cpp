@@ -1,0 +1,135 @@
+// Reads an access log and judges its requests by another configuration.
+#include "replay_command.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "certgate/policy/replay.hpp"
+#include "loaded_policy.hpp"
+#include "logged_request.hpp"
+
+namespace certgate::cli {
+namespace {
+
+struct Options {
+  std::string config;
+  std::string log;
+  bool json = false;
+};
+
+struct Counts {
+  std::size_t requests = 0;
+  std::size_t same = 0;
+  std::size_t different = 0;
+  std::size_t uncertain = 0;
+  std::size_t skipped = 0;  // refused before any rule, failed handshakes, lines of another kind
+  std::map<std::string_view, std::size_t> missing;
+};
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  append_json_escaped(out, text);
+  return out + '"';
+}
+
+void print_difference(LoggedDecision const& logged, policy::ReplayedDecision const& replayed,
+                      bool json) {
+  auto const now = replayed.certain() ? policy::name_of(replayed.action()) : "uncertain";
+  if (json) {
+    std::cout << "{\"request_id\":" << quoted(logged.request_id)
+              << ",\"request\":" << quoted(logged.summary)
+              << ",\"was\":" << quoted(policy::name_of(logged.action))
+              << ",\"was_rule\":" << quoted(logged.rule) << ",\"becomes\":" << quoted(now)
+              << ",\"rule\":" << quoted(replayed.rule) << "}\n";
+    return;
+  }
+  auto const rule = [](std::string_view name) {
+    return name.empty() ? std::string{} : " by rule " + quoted(name);
+  };
+  // Everything in the log came from a peer once: nothing of it may reach a terminal unescaped.
+  std::cout << logged.request_id << ' ' << quoted(logged.summary) << ": was "
+            << policy::name_of(logged.action) << rule(logged.rule) << ", would be " << now
+            << rule(replayed.rule) << '\n';
+}
+
+void print_summary(Counts const& counts) {
+  std::cerr << counts.requests << " requests: " << counts.same << " the same, " << counts.different
+            << " different, " << counts.uncertain << " uncertain";
+  if (counts.skipped != 0) std::cerr << "; " << counts.skipped << " lines without a decision";
+  std::cerr << '\n';
+  for (auto const& [field, count] : counts.missing) {
+    std::cerr << "  " << count << " hang on " << field << ", which the log does not hold\n";
+  }
+}
+
+void replay_line(std::string const& line, policy::Replayer& replayer, Options const& options,
+                 policy::LoggedRequest& request, Counts& counts) {
+  request.clear();
+  auto const logged = parse_log_line(line, request);
+  if (!logged) {
+    ++counts.skipped;
+    return;
+  }
+  ++counts.requests;
+  auto const replayed = replayer.replay(request);
+  if (!replayed.certain()) {
+    ++counts.uncertain;
+    for (auto const id : replayed.missing) ++counts.missing[policy::field_table()[id].name];
+    return;
+  }
+  if (replayed.action() == logged->action) {
+    ++counts.same;
+    return;
+  }
+  ++counts.different;
+  print_difference(*logged, replayed, options.json);
+}
+
+int run(Options const& options) {
+  auto const loaded = LoadedPolicy::load(options.config);
+  if (loaded == nullptr) return 2;
+  std::ifstream file;
+  if (options.log != "-") {
+    file.open(options.log);
+    if (!file) {
+      std::cerr << "certgate replay: cannot read `" << options.log << "`\n";
+      return 1;
+    }
+  }
+  auto& log = options.log == "-" ? std::cin : file;
+  policy::Replayer replayer{loaded->policy()};
+  policy::LoggedRequest request;
+  Counts counts;
+  for (std::string line; std::getline(log, line);) {
+    if (!line.empty()) replay_line(line, replayer, options, request, counts);
+  }
+  print_summary(counts);
+  return log.bad() ? 1 : 0;
+}
+
+}  // namespace
+
+void add_replay_command(CLI::App& root, int& exit_status) {
+  auto* const command = root.add_subcommand(
+      "replay", "Say which logged requests another configuration would decide differently");
+  auto const options = std::make_shared<Options>();
+  command->add_option("--config,-c", options->config, "The other configuration file")->required();
+  command->add_option("log", options->log, "An access log in JSON, or - for standard input")
+      ->required();
+  command->add_flag("--json", options->json, "Print each difference as a JSON object");
+  command->footer(
+      "Example:\n"
+      "  certgate replay --config new.yaml /var/log/certgate/access.log\n"
+      "\n"
+      "Differences go to standard output, the count to standard error.\n"
+      "Exit codes: 0 done, 1 failed, 2 bad usage or invalid configuration.");
+  command->callback([options, &exit_status] { exit_status = run(*options); });
+}
+
+}  // namespace certgate::cli
