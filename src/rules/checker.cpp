@@ -347,6 +347,11 @@ class Checker {
                        mistake.message, mistake.hint);
         return;
       }
+      for (auto const& each : prepared->warnings) {
+        context_.warn(each.argument < count ? node.children[each.argument].span : node.span,
+                      each.message, each.hint);
+      }
+      prepared->warnings.clear();
       if (prepared->result.is_none()) prepared->result = function->result;
       node.prepared = std::move(prepared).value();
     }

@@ -22,7 +22,7 @@ Check prepare_concat(std::span<Argument const> arguments, Limits const&) {
                                        format_type(type) + ", this is " +
                                        format_type(arguments[i].type)});
   }
-  return Prepared{type, nullptr};
+  return Prepared{type, nullptr, {}};
 }
 
 // Missing arguments are skipped; when all are missing, so is the result.
@@ -55,7 +55,7 @@ ValueView concat(CallContext& context, std::span<ValueView const> arguments) noe
 
 Check prepare_len(std::span<Argument const> arguments, Limits const&) {
   auto const type = arguments[0].type;
-  if (type == bytes_type || type.is_container()) return Prepared{int_type, nullptr};
+  if (type == bytes_type || type.is_container()) return Prepared{int_type, nullptr, {}};
   return fail(ArgumentMistake{0, "len() counts Bytes, arrays or maps, not " + format_type(type)});
 }
 
@@ -69,7 +69,7 @@ ValueView len(CallContext&, std::span<ValueView const> arguments) noexcept {
 }
 
 Check prepare_has_key(std::span<Argument const> arguments, Limits const&) {
-  if (arguments[0].type.kind() == Kind::map) return Prepared{bool_type, nullptr};
+  if (arguments[0].type.kind() == Kind::map) return Prepared{bool_type, nullptr, {}};
   return fail(ArgumentMistake{
       0, "has_key() looks into a map, not into " + format_type(arguments[0].type),
       arguments[0].type.kind() == Kind::array ? "for an array use has_value(array, \"...\")" : ""});
@@ -97,7 +97,7 @@ Check prepare_has_value(std::span<Argument const> arguments, Limits const&) {
     return fail(ArgumentMistake{1, "has_value() must look for " + format_type(element) + ", not " +
                                        format_type(arguments[1].type)});
   }
-  return Prepared{bool_type, nullptr};
+  return Prepared{bool_type, nullptr, {}};
 }
 
 ValueView has_value(CallContext&, std::span<ValueView const> arguments) noexcept {
@@ -133,17 +133,19 @@ Check prepare_split(std::span<Argument const> arguments, Limits const&) {
   if (arguments[1].literal.as_bytes().empty()) {
     return fail(ArgumentMistake{1, "split() cannot separate at an empty string"});
   }
+  Prepared prepared{Type::array_of(bytes_type), nullptr, {}};
   auto const limit = arguments[2].literal.as_integer();
   if (limit < 1 || limit > max_split) {
-    return fail(ArgumentMistake{2, "split() makes 1 to 128 pieces"});
+    prepared.warnings.push_back({2, "split() makes 1 to 128 pieces; this has no value", ""});
   }
-  return Prepared{Type::array_of(bytes_type), nullptr};
+  return prepared;
 }
 
 // Empty pieces are kept; the last one holds what remains.
 ValueView split(CallContext& context, std::span<ValueView const> arguments) noexcept {
   auto rest = arguments[0].as_bytes();
   auto const separator = arguments[1].as_bytes();
+  if (arguments[2].as_integer() < 1 || arguments[2].as_integer() > max_split) return {};
   auto const limit = static_cast<std::size_t>(arguments[2].as_integer());
   auto* pieces = context.arena.allocate_array<ValueView>(limit);
   if (!pieces) return out_of_arena(context);
@@ -161,26 +163,29 @@ ValueView split(CallContext& context, std::span<ValueView const> arguments) noex
 constexpr std::int64_t v4_bits = 32;
 constexpr std::int64_t v6_bits = 128;
 
-Check check_bits(std::span<Argument const> arguments, std::size_t which, std::int64_t most) {
+void check_bits(Prepared& prepared, std::span<Argument const> arguments, std::size_t which,
+                std::int64_t most) {
   auto const& bits = arguments[which].literal;
-  if (bits.is_missing() || (bits.as_integer() >= 0 && bits.as_integer() <= most)) {
-    return Prepared{ip_type, nullptr};
-  }
-  return fail(ArgumentMistake{which, "the number of bits is 0 to " + std::to_string(most)});
+  if (bits.is_missing() || (bits.as_integer() >= 1 && bits.as_integer() <= most)) return;
+  prepared.warnings.push_back({which, "the number of bits is 1 to " + std::to_string(most), ""});
 }
 
 Check prepare_cidr(std::span<Argument const> arguments, Limits const&) {
-  auto v4 = check_bits(arguments, 1, v4_bits);
-  return v4 ? check_bits(arguments, 2, v6_bits) : std::move(v4);
+  Prepared prepared{ip_type, nullptr, {}};
+  check_bits(prepared, arguments, 1, v4_bits);
+  check_bits(prepared, arguments, 2, v6_bits);
+  return prepared;
 }
 
 Check prepare_cidr6(std::span<Argument const> arguments, Limits const&) {
-  return check_bits(arguments, 1, v6_bits);
+  Prepared prepared{ip_type, nullptr, {}};
+  check_bits(prepared, arguments, 1, v6_bits);
+  return prepared;
 }
 
 ValueView masked(ValueView const& address, std::int64_t v4, std::int64_t v6) noexcept {
   auto const bits = address.ip_is_v4() ? v4 : v6;
-  if (bits < 0 || bits > (address.ip_is_v4() ? v4_bits : v6_bits)) return {};
+  if (bits < 1 || bits > (address.ip_is_v4() ? v4_bits : v6_bits)) return {};
   return ValueView::ip(IpNetwork(address.as_ip(), static_cast<unsigned>(bits)).address());
 }
 

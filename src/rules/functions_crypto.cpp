@@ -43,7 +43,7 @@ Check prepare_hmac(std::span<Argument const> arguments, Limits const&) {
   if (arguments.size() > 5 && arguments[5].literal.as_bytes() != "s") {
     return fail(ArgumentMistake{5, "the flag is `s`: the MAC is URL-safe base64"});
   }
-  return Prepared{bool_type, nullptr};
+  return Prepared{bool_type, nullptr, {}};
 }
 
 // The MAC's place: 43 bytes at the end when URL-safe; else what follows the last hyphen, which

@@ -20,15 +20,13 @@ ValueView decode_base64(CallContext& context, std::span<ValueView const> argumen
 }
 
 Check prepare_encode(std::span<Argument const> arguments, Limits const&) {
-  if (arguments.size() > 1) {
-    for (char const flag : arguments[1].literal.as_bytes()) {
-      if (flag == 'u' || flag == 'p') continue;
-      return fail(ArgumentMistake{1,
-                                  "the flags of encode_base64() are `u` (URL-safe) and `p` "
-                                  "(padded)"});
-    }
+  Prepared prepared{bytes_type, nullptr, {}};
+  if (arguments.size() > 1 &&
+      arguments[1].literal.as_bytes().find_first_not_of("up") != std::string_view::npos) {
+    prepared.warnings.push_back(
+        {1, "the flags of encode_base64() are `u` (URL-safe) and `p` (padded)", ""});
   }
-  return Prepared{bytes_type, nullptr};
+  return prepared;
 }
 
 // Without flags: the standard alphabet, unpadded.
@@ -58,14 +56,13 @@ ValueView encode_base64(CallContext& context, std::span<ValueView const> argumen
 }
 
 Check prepare_url_decode(std::span<Argument const> arguments, Limits const&) {
-  if (arguments.size() > 1) {
-    for (char const flag : arguments[1].literal.as_bytes()) {
-      if (flag == 'r' || flag == 'u') continue;
-      return fail(
-          ArgumentMistake{1, "the options of url_decode() are `r` (repeat) and `u` (%uXXXX too)"});
-    }
+  Prepared prepared{bytes_type, nullptr, {}};
+  if (arguments.size() > 1 &&
+      arguments[1].literal.as_bytes().find_first_not_of("ru") != std::string_view::npos) {
+    prepared.warnings.push_back(
+        {1, "the options of url_decode() are `r` (repeat) and `u` (%uXXXX too)", ""});
   }
-  return Prepared{bytes_type, nullptr};
+  return prepared;
 }
 
 // How many bytes UTF-8 takes for a code point below 0x10000; written to `out`.

@@ -80,8 +80,10 @@ Check prepare_regex_replace(std::span<Argument const> arguments, Limits const& l
   auto const captures = static_cast<std::size_t>((*regex)->group_count());
   auto replacement = parse_replacement(arguments[2].literal.as_bytes(), captures, 2, limits);
   if (!replacement) return fail(std::move(replacement).error());
-  return Prepared{bytes_type, std::make_shared<RegexReplace const>(RegexReplace{
-                                  std::move(regex).value(), std::move(replacement).value()})};
+  return Prepared{bytes_type,
+                  std::make_shared<RegexReplace const>(
+                      RegexReplace{std::move(regex).value(), std::move(replacement).value()}),
+                  {}};
 }
 
 ValueView assemble(CallContext& context, std::string_view before, Replacement const& replacement,
@@ -115,19 +117,23 @@ ValueView regex_replace(CallContext& context, std::span<ValueView const> argumen
 
 Check prepare_wildcard_replace(std::span<Argument const> arguments, Limits const& limits) {
   auto rule = CaseRule::insensitive;
+  std::vector<ArgumentMistake> warnings;
   if (arguments.size() > 3) {
-    if (arguments[3].literal.as_bytes() != "s") {
-      return fail(ArgumentMistake{3, "the flag of wildcard_replace() is `s` (case-sensitive)"});
+    if (arguments[3].literal.as_bytes() == "s") {
+      rule = CaseRule::sensitive;
+    } else {
+      warnings.push_back({3, "the flag of wildcard_replace() is `s` (case-sensitive)", ""});
     }
-    rule = CaseRule::sensitive;
   }
   auto pattern = WildcardPattern::parse(arguments[1].literal.as_bytes(), rule);
   if (!pattern) return fail(ArgumentMistake{1, pattern.error().message, pattern.error().hint});
   auto replacement =
       parse_replacement(arguments[2].literal.as_bytes(), pattern->stars(), 2, limits);
   if (!replacement) return fail(std::move(replacement).error());
-  return Prepared{bytes_type, std::make_shared<WildcardReplace const>(WildcardReplace{
-                                  std::move(pattern).value(), std::move(replacement).value()})};
+  return Prepared{bytes_type,
+                  std::make_shared<WildcardReplace const>(
+                      WildcardReplace{std::move(pattern).value(), std::move(replacement).value()}),
+                  std::move(warnings)};
 }
 
 ValueView wildcard_replace(CallContext& context, std::span<ValueView const> arguments) noexcept {

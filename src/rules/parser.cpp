@@ -655,6 +655,12 @@ class Parser {
                                                                    : " before this comma"));
       return {};
     }
+    // What begins with a parenthesis, `not`, any() or all() is a whole condition; what begins with
+    // a field is one comparison, and ends before a logical operator.
+    bool const whole = ahead.kind == TokenKind::open_parenthesis ||
+                       ahead.kind == TokenKind::logical_not || ahead.bytes == "any" ||
+                       ahead.bytes == "all";
+    if (whole) return disjunction();
     auto const start = here();
     auto node = simple();
     if (!is_logical(peek(Expect::operation).kind)) return node;

@@ -163,7 +163,8 @@ class Translator {
       if (digits + 1 < in_.size() && hex_digit(in_[digits]) >= 8) beyond_ascii_ = true;
       if (digits < in_.size() && in_[digits] == '{') beyond_ascii_ = true;
     }
-    copy(2);
+    auto const end = rest().substr(2).starts_with('{') ? rest().find('}') : std::string_view::npos;
+    copy(end == std::string_view::npos ? 2 : end + 1);
   }
 
   void character_class() {

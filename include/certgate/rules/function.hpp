@@ -51,6 +51,7 @@ struct ArgumentMistake {
 struct Prepared {
   Type result;
   std::shared_ptr<void const> data;
+  std::vector<ArgumentMistake> warnings;  // it can run, but never do what was meant
 };
 
 struct CallContext {

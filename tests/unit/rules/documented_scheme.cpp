@@ -125,13 +125,4 @@ Scheme documented_scheme() {
   return scheme;
 }
 
-Scheme documented_scheme_with_lists() {
-  auto scheme = documented_scheme();
-  scheme.add_list("ips", parse_list(ListKind::ip, "192.0.2.0/24\n2001:db8::/32\n").value());
-  scheme.add_list("numbers", parse_list(ListKind::integer, "80\n443\n8000..8999\n").value());
-  scheme.add_list("words", parse_list(ListKind::bytes, "alpha\nbeta\n").value());
-  scheme.add_list("hosts", parse_list(ListKind::host, "a.example\n*.b.example\n").value());
-  return scheme;
-}
-
 }  // namespace certgate::rules::test

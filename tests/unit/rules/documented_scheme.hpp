@@ -9,7 +9,4 @@ namespace certgate::rules::test {
 // standard functions; nothing is unavailable.
 Scheme documented_scheme();
 
-// The same with a few lists: $ips, $numbers, $words and $hosts.
-Scheme documented_scheme_with_lists();
-
 }  // namespace certgate::rules::test
