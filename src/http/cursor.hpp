@@ -25,6 +25,7 @@ class Cursor {
   void put(std::string_view text) { put(text.data(), text.size()); }
   void put(char const* text, std::size_t length) {
     assert(at_ + length <= out_.data() + bound_end_);
+    if (length == 0) return;  // an empty view may be null, which memcpy may not
     std::memcpy(at_, text, length);
     at_ += length;
   }
