@@ -127,15 +127,13 @@ ServerStream::Step ServerStream::step() {
   int const result = SSL_do_handshake(ssl());
   context_.admission().charge(net::Loop::nanoseconds() - began);
   state.may_compute = false;
-  if (result == 1) {
-    return send_output() == net::IoStatus::failed ? Step::failed : Step::done;
-  }
+  if (result == 1) return sent(Step::done);
   session_.resumed = SSL_session_reused(ssl()) == 1;
   if (SSL_get_error(ssl(), result) == SSL_ERROR_WANT_X509_LOOKUP) return Step::want_turn;
   auto const error = ERR_peek_last_error();
   auto const status = status_of(result);
   if (status == net::IoStatus::want_read || status == net::IoStatus::want_write) {
-    return send_output() == net::IoStatus::failed ? Step::failed : Step::want_read;
+    return sent(Step::want_read);
   }
   if (state.alert_received >= 0) {
     state.blame(HandshakeFault::alert, "the client sent the alert " +
@@ -147,6 +145,13 @@ ServerStream::Step ServerStream::step() {
   } else {
     state.blame(fault_of(ERR_GET_REASON(error), state.saw_hello), std::string(TlsStream::error()));
   }
+  return Step::failed;
+}
+
+// `next`, once what the handshake wrote is on its way.
+ServerStream::Step ServerStream::sent(Step next) {
+  if (send_output() != net::IoStatus::failed) return next;
+  handshake_->blame(HandshakeFault::closed, std::string(TlsStream::error()));
   return Step::failed;
 }
 

@@ -67,6 +67,7 @@ class ServerStream final : public TlsStream {
   enum class Step { done, want_read, want_turn, failed };
   bool begin();
   Step step();
+  Step sent(Step next);
   void conclude();
   HandshakeFailure failure();
 
