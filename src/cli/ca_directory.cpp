@@ -173,7 +173,6 @@ Result<void> CaDirectory::deliver(std::span<Parcel const> parcels, SameName same
     if (!done) break;
   }
   if (done) done = sync == Sync::now ? sync_directory(serials()) : sync_file_system(serials());
-  if (done) done = change.commit();
   if (!done) {
     // Nothing of it was recorded, so nothing of it may stay. What cannot be removed now is swept
     // away by the next change.
@@ -182,8 +181,15 @@ Result<void> CaDirectory::deliver(std::span<Parcel const> parcels, SameName same
     }
     return done;
   }
+  // A commit that fails may be in force all the same (the last sync is after the point of no
+  // return), so the staged files stay: the next change reads the ledger anew and decides.
+  if (done = change.commit(); !done) return done;
   for (auto const& parcel : parcels) {
-    if (done = put_in_place(parcel.entry); !done) return done;
+    if (done = put_in_place(parcel.entry); !done) {
+      return fail(done.error().code, done.error().detail +
+                                         "; the certificate is recorded, and the next change to "
+                                         "this CA puts its files in place");
+    }
   }
   if (done = sync_directory(serials()); !done) return done;
   return sync_directory(path_ / "issued");

@@ -48,7 +48,8 @@ Error store_error(sqlite3* database, std::string what) {
   what += ": ";
   what += sqlite3_errmsg(database);
   switch (code) {
-    case SQLITE_FULL: what += "; make room, then run the command again, nothing was changed"; break;
+    case SQLITE_FULL: what += "; make room, then run the command again"; break;
+    case SQLITE_IOERR: what += "; look after the disk, then run the command again"; break;
     case SQLITE_BUSY: what += "; another process holds it, try again"; break;
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:

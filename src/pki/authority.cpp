@@ -155,6 +155,16 @@ Result<Certificate> Authority::issue(CertificateOrder const& order) const {
     return fail(ErrorCode::invalid, "the lifetime lies outside that of the authority " +
                                         certificate_.subject().common_name);
   }
+  // RFC 5280 §4.2.1.9: the path length "gives the maximum number of non-self-issued intermediate
+  // certificates that may follow this certificate in a valid certification path".
+  long const own_path_length = X509_get_pathlen(certificate_.handle());
+  if (profile_of(order.profile).is_authority && own_path_length >= 0 &&
+      order.path_length >= own_path_length) {
+    return fail(ErrorCode::permission, "the path length of " +
+                                           certificate_.subject().common_name + " (" +
+                                           std::to_string(own_path_length) +
+                                           ") does not allow this authority below it");
+  }
   CERTGATE_TRY(auto built, build(order, certificate_.handle()));
   CERTGATE_TRY(auto certificate, sign(std::move(built), key_));
   if (auto fine = verify_strictly(certificate, certificate_); !fine) {

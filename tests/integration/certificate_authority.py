@@ -103,6 +103,7 @@ class CertificateAuthority:
         assert verified.returncode == 0 and "verify OK" in verified.stdout
         der = (self.directory / "crl/intermediate.der").read_bytes()
         assert x509.load_der_x509_crl(der) == crl
+        return entries
 
     def crl_number(self, issuer="intermediate"):
         return self.crl(issuer).extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
