@@ -1,7 +1,7 @@
 // Which fields die at this hop because the sender's Connection field names them.
 //
 // Worked out on the fields as received, before certgate adds its own, and only for names that
-// nothing depends on: a field that certgate knows as end-to-end (every FieldName) or protects
+// nothing depends on: a field that certgate knows as end to end (every other FieldName)
 // cannot be named away (CVE-2022-31813, CVE-2024-45410).
 //
 // See: RFC 9110 §7.6.1.
@@ -10,7 +10,6 @@
 #include <string_view>
 
 #include "certgate/http/message.hpp"
-#include "certgate/http/protected_fields.hpp"
 
 namespace certgate::http {
 
