@@ -2,6 +2,7 @@
 #include "certgate/telemetry/access_record.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "line_writer.hpp"
 #include "record_format.hpp"
@@ -112,12 +113,19 @@ void json_rules(LineWriter& out, std::span<std::string_view const> rules) {
 }
 
 // " name=" and the value, quoted and escaped as in JSON when it is not one plain word.
-bool is_word(std::string_view text) {
-  if (text.empty()) return false;
-  for (char const c : text) {
-    if (c <= ' ' || c >= 0x7F || c == '"' || c == '\\' || c == '=') return false;
+constexpr std::array<bool, 256> make_word_bytes() {
+  std::array<bool, 256> table{};
+  for (std::size_t byte = '!'; byte < 0x7F; ++byte) {
+    table[byte] = byte != '"' && byte != '\\' && byte != '=';
   }
-  return text.size() <= max_logged_text;
+  return table;
+}
+constexpr auto word_bytes = make_word_bytes();
+
+bool is_word(std::string_view text) {
+  if (text.empty() || text.size() > max_logged_text) return false;
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return word_bytes[static_cast<unsigned char>(c)]; });
 }
 
 void text_value(LineWriter& out, std::string_view value) {
