@@ -1,0 +1,83 @@
+"""Runs the commands of docs/platforms against a server that wants a client certificate.
+
+A code block after `<!-- run -->` is run by sh; one after `<!-- file: NAME -->` is that file.
+"""
+
+import http.server
+import os
+import pathlib
+import re
+import shutil
+import ssl
+import subprocess
+import threading
+
+import pytest
+
+from certificate_authority import BINARY, CertificateAuthority
+
+DOCS = pathlib.Path(__file__).parents[2] / "docs" / "platforms"
+BLOCK = re.compile(r"<!-- (run|file: (\S+)) -->\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+NEEDS = {"java.md": "javac", "nodejs.md": "node", "curl.md": "curl", "python.md": "python3"}
+PAGES = [page for page in sorted(p.name for p in DOCS.glob("*.md"))
+         if shutil.which(NEEDS.get(page, "sh"))]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        subject = dict(entry[0] for entry in self.connection.getpeercert()["subject"])
+        body = f"hello {subject['commonName']}\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def serve(ca):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(ca.issued("server", "chain.pem"), ca.issued("server", "key.pem"))
+    context.load_verify_locations(ca.directory / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_the_page_work(page, tmp_path):
+    ca = CertificateAuthority(tmp_path / "ca").init()
+    ca.issue("server", "--profile", "server", "--dns", "localhost")
+    server = serve(ca)
+    work = tmp_path / "work"
+    work.mkdir()
+    shutil.copy(ca.directory / "root/root.pem", work / "server-ca.pem")
+    text = (DOCS / page).read_text()
+    if "certgate ca issue" not in text:
+        ca.issue("ann-laptop", "--out", work)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "certgate").symlink_to(pathlib.Path(BINARY).resolve())
+    environment = dict(os.environ, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    text = text.replace("api.example.com:8443", f"localhost:{server.server_address[1]}")
+    text = text.replace("/var/lib/certgate/ca", str(ca.directory))
+    asked = 0
+    for kind, file, content in BLOCK.findall(text):
+        if file:
+            (work / file).write_text(content)
+            continue
+        done = subprocess.run(["sh", "-eu"], input=content, cwd=work, env=environment, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+        assert done.returncode == 0, (content, done.stdout)
+        asked += "hello ann-laptop" in done.stdout
+    server.shutdown()
+    if page in NEEDS:
+        assert asked >= 1
+    ca.assert_whole()
+
+
+def test_every_promised_platform_has_its_page():
+    assert {p.stem for p in DOCS.glob("*.md")} >= {
+        "curl", "python", "go", "java", "nodejs", "android", "ios", "esp32"}
