@@ -75,7 +75,7 @@ TEST_P(Chunks, ReadTheSameAtEverySplit) {
 
 INSTANTIATE_TEST_SUITE_P(
     table, Chunks,
-    ::testing::Values(
+    ::testing::ValuesIn(std::vector<Case>{
         Case{"empty_body", "0\r\n\r\n", {"ok", "", ""}},
         Case{"one", "3\r\nabc\r\n0\r\n\r\n", {"ok", "abc", ""}},
         Case{"three_and_leftover",
@@ -114,7 +114,7 @@ INSTANTIATE_TEST_SUITE_P(
              "0\r\nTransfer-Encoding-And-More: 1\r\n\r\n",
              {"ok", "", ""}},
         Case{"size_largest_refused", "8000000000000000\r\n", {"chunk_size_overflow", "", ""}},
-        Case{"size_largest_taken", "7fffffffffffffff\r\n", {"more", "", ""}}),
+        Case{"size_largest_taken", "7fffffffffffffff\r\n", {"more", "", ""}}}),
     [](auto const& tested) { return std::string(tested.param.name); });
 
 TEST(ChunkedLimits, AreExact) {

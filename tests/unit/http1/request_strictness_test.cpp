@@ -46,7 +46,7 @@ std::string const smuggled = "GET /smug HTTP/1.1\r\nHost: x\r\n\r\n";
 // The rows of "What Boost.Beast 1.81 accepts".
 INSTANTIATE_TEST_SUITE_P(
     beast, Request,
-    ::testing::Values(
+    ::testing::ValuesIn(std::vector<Case>{
         Case{"beast_01_te_gzip_then_length",
              head("Transfer-Encoding: gzip\r\nContent-Length: 5\r\n") + "hello" + smuggled,
              "400 length_and_encoding"},
@@ -116,13 +116,13 @@ INSTANTIATE_TEST_SUITE_P(
              "ok"},
         Case{"beast_15_trailer_length",
              head("Transfer-Encoding: chunked\r\n") + "0\r\nContent-Length: 9\r\nX_Auth: 1\r\n\r\n",
-             "400 forbidden_trailer"}),
+             "400 forbidden_trailer"}}),
     name_of);
 
 // The rows of the data path's list, numbered as there.
 INSTANTIATE_TEST_SUITE_P(
     path7, Request,
-    ::testing::Values(
+    ::testing::ValuesIn(std::vector<Case>{
         Case{"path7_01_te_quoted", head("Transfer-Encoding: \"chunked\"\r\n") + smuggled,
              "400 bad_encoding"},
         Case{"path7_01_te_identity", head("Transfer-Encoding: identity\r\n") + smuggled,
@@ -218,12 +218,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"path7_eof_in_head", "GET / HTTP/1.1\r\nHost: a\r\n", "more"},
         Case{"path7_eof_in_length", head("Content-Length: 5\r\n") + "hell", "more"},
         Case{"path7_eof_in_chunks", head("Transfer-Encoding: chunked\r\n") + "3\r\nabc\r\n0\r\n",
-             "more"}),
+             "more"}}),
     name_of);
 
 INSTANTIATE_TEST_SUITE_P(
     threats, Request,
-    ::testing::Values(
+    ::testing::ValuesIn(std::vector<Case>{
         Case{"threat_57_double_slash_is_a_path", "GET //admin HTTP/1.1\r\nHost: a\r\n\r\n", "ok"},
         Case{"threat_57_absolute_form_other", "GET http://other/ HTTP/1.1\r\nHost: a\r\n\r\n",
              "400 authority_differs"},
@@ -256,7 +256,7 @@ INSTANTIATE_TEST_SUITE_P(
              "405 trace_refused"},
         Case{"tls_bytes_are_no_http", "\x16\x03\x01\x02", "400 bad_method"},
         Case{"http_1_0_without_host", "GET / HTTP/1.0\r\n\r\n", "ok"},
-        Case{"pipelined", smuggled + smuggled, "ok", "", smuggled}),
+        Case{"pipelined", smuggled + smuggled, "ok", "", smuggled}}),
     name_of);
 
 TEST(RequestReader, DropsAndCountsNamesWithUnderscores) {

@@ -99,7 +99,7 @@ std::string const next = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 INSTANTIATE_TEST_SUITE_P(
     sound, Response,
-    ::testing::Values(
+    ::testing::ValuesIn(std::vector<Case>{
         Case{"length", ok("Content-Length: 5\r\n", "hello" + next), "ok hello|" + next,
              "ok hello|" + next},
         Case{"length_zero", ok("Content-Length: 0\r\n", next), "ok |" + next, "ok |" + next},
@@ -126,12 +126,12 @@ INSTANTIATE_TEST_SUITE_P(
              "ok |"},
         Case{"underscore_in_name", ok("X_Y: 1\r\nContent-Length: 0\r\n"), "ok |", "ok |"},
         Case{"trailers", ok("Transfer-Encoding: chunked\r\n", "0\r\nX-Sum: 1\r\n\r\n"), "ok |",
-             "ok |"}),
+             "ok |"}}),
     name_of);
 
 INSTANTIATE_TEST_SUITE_P(
     bad_origin, Response,
-    ::testing::Values(
+    ::testing::ValuesIn(std::vector<Case>{
         Case{"te_gzip_then_length",
              ok("Transfer-Encoding: gzip\r\nContent-Length: 5\r\n", "hello" + next),
              "ok hello|" + next, "502 length_and_encoding"},
@@ -202,7 +202,7 @@ INSTANTIATE_TEST_SUITE_P(
              ok("Transfer-Encoding: chunked\r\n", "0\r\nContent-Length: 5\r\n\r\n"), "refused",
              "502 forbidden_trailer"},
         Case{"chunks_torn", ok("Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n"), "more", "more"},
-        Case{"length_torn", ok("Content-Length: 5\r\n", "hell"), "more", "more"}),
+        Case{"length_torn", ok("Content-Length: 5\r\n", "hell"), "more", "more"}}),
     name_of);
 
 TEST(ResponseFraming, threat_63_tunnel_only_after_a_101_that_answers_our_upgrade) {
