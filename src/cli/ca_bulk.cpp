@@ -99,8 +99,8 @@ class CsvReader {
   std::size_t at_ = 0;
 };
 
-std::vector<std::string_view> const columns{"name",  "profile", "dns",  "uri",     "email",
-                                            "ip",    "unit",    "days", "key_type"};
+std::vector<std::string_view> const columns{"name", "profile", "dns",  "uri",     "email",
+                                            "ip",   "unit",    "days", "key_type"};
 
 class DeviceTable {
  public:
@@ -149,8 +149,8 @@ class DeviceTable {
 
   void read_row(Row const& row) {
     if (row.size() != header_.size()) {
-      add_mistake(row.front(), "the line has " + std::to_string(row.size()) + " fields, the first " +
-                                   std::to_string(header_.size()));
+      add_mistake(row.front(), "the line has " + std::to_string(row.size()) +
+                                   " fields, the first " + std::to_string(header_.size()));
       return;
     }
     auto order = defaults_;
@@ -161,8 +161,9 @@ class DeviceTable {
     for (auto const& name : order.names) {
       if (!pki::profile_of(order.profile).allows(name)) {
         add_mistake(row.front(), "profile " + std::string(pki::profile_of(order.profile).name) +
-                                     " does not allow the " + std::string(pki::name_of(name.kind())) +
-                                     " name " + name.text());
+                                     " does not allow the " +
+                                     std::string(pki::name_of(name.kind())) + " name " +
+                                     name.text());
       }
     }
     orders_.push_back(std::move(order));
@@ -229,8 +230,8 @@ class DeviceTable {
   }
 
   void add_mistake(Field const& field, std::string message, std::string hint = {}) {
-    mistakes_.add(make_diagnostic(source_, field.offset, field.length, std::move(message),
-                                  std::move(hint)));
+    mistakes_.add(
+        make_diagnostic(source_, field.offset, field.length, std::move(message), std::move(hint)));
   }
 
   static constexpr std::size_t max_mistakes = 20;

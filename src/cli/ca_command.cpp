@@ -28,7 +28,8 @@ void add_repeated(CLI::App* command, std::string const& name, std::vector<std::s
 UnixSeconds now_in_seconds() { return SystemClock().unix_seconds(); }
 
 void add_ca_command(CLI::App& root, int& exit_status) {
-  auto* const ca = root.add_subcommand("ca", "A small certificate authority for client certificates");
+  auto* const ca =
+      root.add_subcommand("ca", "A small certificate authority for client certificates");
   ca->require_subcommand(1);
   ca->footer(
       "Example:\n"

@@ -44,8 +44,7 @@ Result<std::optional<pki::SignedList>> sign_root_list_if_due(CaDirectory& direct
   if (!is_due(last, now)) return std::optional<pki::SignedList>();
   auto authority = directory.open_root(password);
   if (authority && *authority) {
-    CERTGATE_TRY(auto list,
-                 directory.sign_list(**authority, "root", now, root_list_lifetime));
+    CERTGATE_TRY(auto list, directory.sign_list(**authority, "root", now, root_list_lifetime));
     return std::optional(std::move(list));
   }
   if (!last || last->next_update - now < root_list_warning) {
@@ -116,7 +115,8 @@ void add_ca_crl(CLI::App& ca, int& exit_status) {
   auto* const command = ca.add_subcommand("crl", "Sign the certificate revocation lists");
   auto const options = std::make_shared<CrlOptions>();
   command->add_option("DIR", options->directory, "The CA")->required();
-  command->add_option("--days", options->days, "How long the list is valid (usual: as init was told)")
+  command
+      ->add_option("--days", options->days, "How long the list is valid (usual: as init was told)")
       ->check(CLI::Range(1, 3650));
   command->add_flag("--if-due", options->if_due, "Only when half of the list's life is over");
   command->add_flag("--watch", options->watch, "Keep running and sign whenever it is due");

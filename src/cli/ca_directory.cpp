@@ -73,8 +73,7 @@ Result<CaDirectory> CaDirectory::open(fs::path const& path) {
   }
   CERTGATE_TRY(auto store, CaStore::open(database));
   CERTGATE_TRY(auto root, load_certificate(path / "root" / "root.pem"));
-  CERTGATE_TRY(auto intermediate,
-               load_certificate(path / "intermediate" / "intermediate.pem"));
+  CERTGATE_TRY(auto intermediate, load_certificate(path / "intermediate" / "intermediate.pem"));
   return CaDirectory(path, std::move(store), std::move(root), std::move(intermediate));
 }
 

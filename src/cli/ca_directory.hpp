@@ -1,4 +1,5 @@
-// A CA on disk: where its parts lie, and how something new gets there without ever being half there.
+// A CA on disk: where its parts lie, and how something new gets there without ever being half
+// there.
 //
 //   DIR/ca.pem                     root and intermediate: what a gateway trusts
 //   DIR/certgate-ca.db             the ledger (SQLite)

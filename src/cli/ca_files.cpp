@@ -45,18 +45,17 @@ fs::path directory_of(fs::path const& path) {
 }
 
 fs::path beside(fs::path const& path) {
-  return directory_of(path) /
-         (std::string(temporary_prefix) + path.filename().string() + '-' +
-          std::to_string(::getpid()));
+  return directory_of(path) / (std::string(temporary_prefix) + path.filename().string() + '-' +
+                               std::to_string(::getpid()));
 }
 
 }  // namespace
 
 Error system_error(std::string_view what, fs::path const& path, int code) {
-  auto const kind = code == ENOENT                      ? ErrorCode::not_found
-                    : code == EACCES || code == EPERM   ? ErrorCode::permission
+  auto const kind = code == ENOENT                        ? ErrorCode::not_found
+                    : code == EACCES || code == EPERM     ? ErrorCode::permission
                     : code == EEXIST || code == ENOTEMPTY ? ErrorCode::conflict
-                                                        : ErrorCode::io;
+                                                          : ErrorCode::io;
   return Error{kind, "cannot " + std::string(what) + ' ' + path.string() + ": " +
                          std::generic_category().message(code)};
 }
@@ -73,8 +72,8 @@ Result<std::string> read_file(fs::path const& path, std::size_t max_bytes) {
     if (count == 0) return bytes;
     bytes.append(buffer, static_cast<std::size_t>(count));
     if (bytes.size() > max_bytes) {
-      return fail(ErrorCode::exhausted, path.string() + " is larger than " +
-                                            std::to_string(max_bytes) + " bytes");
+      return fail(ErrorCode::exhausted,
+                  path.string() + " is larger than " + std::to_string(max_bytes) + " bytes");
     }
   }
 }
@@ -83,8 +82,8 @@ Result<std::string> read_password(fs::path const& path) {
   CERTGATE_TRY(auto text, read_file(path, max_password_file_bytes));
   text.resize(std::min(text.find_first_of("\r\n"), text.size()));
   if (text.empty()) {
-    return fail(ErrorCode::invalid, "the first line of " + path.string() +
-                                        " is empty; it must hold the password");
+    return fail(ErrorCode::invalid,
+                "the first line of " + path.string() + " is empty; it must hold the password");
   }
   return text;
 }
@@ -190,10 +189,10 @@ Result<FileLock> FileLock::take(fs::path const& path, std::chrono::seconds patie
       if (errno == EINTR) continue;
       if (errno != EWOULDBLOCK) return fail(system_error("lock", path, errno));
       if (std::chrono::steady_clock::now() >= deadline) {
-        return fail(ErrorCode::timed_out,
-                    "another certgate has been changing this CA for " +
-                        std::to_string(patience.count()) + " s (it holds " + path.string() +
-                        "); wait for it to finish, then try again");
+        return fail(ErrorCode::timed_out, "another certgate has been changing this CA for " +
+                                              std::to_string(patience.count()) + " s (it holds " +
+                                              path.string() +
+                                              "); wait for it to finish, then try again");
       }
       std::this_thread::sleep_for(lock_poll_interval);
     }

@@ -33,8 +33,7 @@ enum class Sync { now, later };
 Result<void> write_new_file(std::filesystem::path const& path, std::string_view bytes,
                             FileMode mode, Sync sync = Sync::now);
 // Whole or not at all, replacing what was there.
-Result<void> replace_file(std::filesystem::path const& path, std::string_view bytes,
-                          FileMode mode);
+Result<void> replace_file(std::filesystem::path const& path, std::string_view bytes, FileMode mode);
 // A symbolic link, likewise.
 Result<void> replace_link(std::filesystem::path const& path, std::filesystem::path const& target);
 Result<void> rename_path(std::filesystem::path const& from, std::filesystem::path const& to);

@@ -1,10 +1,10 @@
 // `certgate ca hand-out`: a file from this machine onto a phone in the same room.
-#include <qrencode.h>
-#include <sys/socket.h>
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <qrencode.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,9 +62,8 @@ std::optional<IpAddress> address_of_default_route() {
   far.sin_addr.s_addr = htonl(0xc0000201);  // 192.0.2.1, RFC 5737: nobody's
   sockaddr_in own{};
   socklen_t length = sizeof own;
-  bool const known =
-      ::connect(socket, reinterpret_cast<sockaddr*>(&far), sizeof far) == 0 &&
-      ::getsockname(socket, reinterpret_cast<sockaddr*>(&own), &length) == 0;
+  bool const known = ::connect(socket, reinterpret_cast<sockaddr*>(&far), sizeof far) == 0 &&
+                     ::getsockname(socket, reinterpret_cast<sockaddr*>(&own), &length) == 0;
   ::close(socket);
   return known ? address_of(reinterpret_cast<sockaddr*>(&own)) : std::nullopt;
 }
@@ -86,8 +85,9 @@ Result<IpAddress> choose_address(std::string const& asked) {
     auto const address = IpAddress::parse(asked);
     if (!address) return fail(ErrorCode::invalid, asked + " is not an IP address");
     if (!address->is_private()) {
-      return fail(ErrorCode::invalid, asked + " is not an address of a local network; hand-out "
-                                              "is not for the open internet");
+      return fail(ErrorCode::invalid, asked +
+                                          " is not an address of a local network; hand-out "
+                                          "is not for the open internet");
     }
     return *address;
   }
@@ -140,8 +140,8 @@ Result<ChosenFile> choose_file(HandOutOptions const& options) {
   auto const issued = directory.issued(options.name);
   std::error_code code;
   if (!fs::is_directory(issued, code)) {
-    return fail(ErrorCode::not_found, "no certificate was issued for " + options.name +
-                                          "; issue one with `ca issue`");
+    return fail(ErrorCode::not_found,
+                "no certificate was issued for " + options.name + "; issue one with `ca issue`");
   }
   auto const stem = file_name_of(options.name);
   if (options.format == "pem") {
@@ -157,9 +157,9 @@ Result<ChosenFile> choose_file(HandOutOptions const& options) {
   chosen.path = issued / (stem + suffix);
   auto bytes = read_file(chosen.path, max_hand_out_bytes);
   if (!bytes) {
-    return fail(bytes.error().code, bytes.error().detail +
-                                        "; make it with `certgate ca renew " + options.directory +
-                                        ' ' + options.name + " --p12 --keep-key`");
+    return fail(bytes.error().code, bytes.error().detail + "; make it with `certgate ca renew " +
+                                        options.directory + ' ' + options.name +
+                                        " --p12 --keep-key`");
   }
   chosen.bytes = *std::move(bytes);
   if (auto password = read_password(issued / "p12-password.txt")) {
@@ -202,13 +202,16 @@ Result<void> hand_out(HandOutOptions const& options) {
             << server.fingerprint() << "\nServed once, for " << options.lifetime
             << "; Ctrl-C ends it." << std::endl;
   switch (server.serve()) {
-    case HandOutEnd::fetched: std::cout << "Fetched. The address is gone." << std::endl; return {};
+    case HandOutEnd::fetched:
+      std::cout << "Fetched. The address is gone." << std::endl;
+      return {};
     case HandOutEnd::expired:
       return fail(ErrorCode::timed_out, "nobody fetched it in time; run this again");
     case HandOutEnd::wrong_pin:
       return fail(ErrorCode::permission, "the PIN was wrong " + std::to_string(max_wrong_pins) +
                                              " times, so this ended; somebody may be guessing");
-    case HandOutEnd::interrupted: return fail(ErrorCode::closed, "ended before it was fetched");
+    case HandOutEnd::interrupted:
+      return fail(ErrorCode::closed, "ended before it was fetched");
   }
   return {};
 }

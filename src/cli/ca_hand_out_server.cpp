@@ -58,8 +58,7 @@ Result<std::pair<pki::Certificate, pki::PrivateKey>> make_identity(IpAddress con
   CERTGATE_TRY(auto const root, pki::Authority::make_root(order, std::move(root_key)));
   CERTGATE_TRY(auto key, pki::PrivateKey::make(pki::KeyType::p256));
   CERTGATE_TRY(order.serial, pki::Serial::random());
-  CERTGATE_TRY(auto name,
-               pki::AlternativeName::parse(pki::NameKind::ip, address.to_string()));
+  CERTGATE_TRY(auto name, pki::AlternativeName::parse(pki::NameKind::ip, address.to_string()));
   order.profile = pki::ProfileKind::server;
   order.alternative_names.push_back(std::move(name));
   order.public_key_der = key.public_key_der();
@@ -152,8 +151,8 @@ class RequestReader {
 
 bool send_all(SSL* session, std::string_view bytes) {
   while (!bytes.empty()) {
-    int const count =
-        SSL_write(session, bytes.data(), static_cast<int>(std::min<std::size_t>(bytes.size(), 16384)));
+    int const count = SSL_write(session, bytes.data(),
+                                static_cast<int>(std::min<std::size_t>(bytes.size(), 16384)));
     if (count <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(count));
   }
@@ -232,17 +231,16 @@ Result<void> HandOutServer::State::listen() {
   auto const where = IpEndpoint{hand_out.address, hand_out.port}.to_string();
   listener = ::socket(place.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   int const on = 1;
-  if (listener < 0 ||
-      ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+  if (listener < 0 || ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       ::bind(listener, reinterpret_cast<sockaddr*>(&place), length) != 0 ||
       ::listen(listener, max_connections) != 0) {
     return fail(system_error("listen on", where, errno));
   }
   length = sizeof place;
   ::getsockname(listener, reinterpret_cast<sockaddr*>(&place), &length);
-  hand_out.port = ntohs(hand_out.address.is_v4()
-                            ? reinterpret_cast<sockaddr_in&>(place).sin_port
-                            : reinterpret_cast<sockaddr_in6&>(place).sin6_port);
+  hand_out.port =
+      ntohs(hand_out.address.is_v4() ? reinterpret_cast<sockaddr_in&>(place).sin_port
+                                     : reinterpret_cast<sockaddr_in6&>(place).sin6_port);
   return {};
 }
 
@@ -356,8 +354,7 @@ Result<HandOutServer> HandOutServer::open(HandOut hand_out) {
   if (auto done = state->listen(); !done) return fail(std::move(done).error());
   state->page_path = '/' + random_path();
   state->file_path = state->page_path + '/' + random_path() + '/' + state->hand_out.file_name;
-  state->url = "https://" +
-               IpEndpoint{state->hand_out.address, state->hand_out.port}.to_string() +
+  state->url = "https://" + IpEndpoint{state->hand_out.address, state->hand_out.port}.to_string() +
                state->page_path;
   auto const hex = format_hex(as_bytes(identity.first.fingerprint()), HexCase::upper);
   for (std::size_t i = 0; i < hex.size(); i += 2) {

@@ -17,17 +17,17 @@ namespace certgate::cli {
 
 inline constexpr int max_wrong_pins = 5;
 inline constexpr int max_connections = 16;
-inline constexpr int connection_seconds = 15;     // from accept to close
+inline constexpr int connection_seconds = 15;  // from accept to close
 inline constexpr std::size_t max_request_head_bytes = 8 * 1024;
 inline constexpr std::size_t max_form_bytes = 256;
 
 struct HandOut {
-  std::string file_name;     // what the phone calls it
+  std::string file_name;  // what the phone calls it
   std::string content_type;
   std::string bytes;
   std::string pin;
   IpAddress address;
-  std::uint16_t port = 0;    // 0: any
+  std::uint16_t port = 0;  // 0: any
   UnixSeconds lifetime = 600;
 };
 

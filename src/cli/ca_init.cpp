@@ -80,8 +80,8 @@ struct NewAuthorities {
 };
 
 Result<NewAuthorities> make_authorities(InitOptions const& options, UnixSeconds now) {
-  auto const root_type = pki::parse_key_type(
-      options.root_key_type.empty() ? options.key_type : options.root_key_type);
+  auto const root_type =
+      pki::parse_key_type(options.root_key_type.empty() ? options.key_type : options.root_key_type);
   auto const type = pki::parse_key_type(options.key_type);
   if (!type || !root_type) return fail(ErrorCode::invalid, "unknown key type");
   CERTGATE_TRY(auto const constraints, constraints_of(options));
@@ -122,11 +122,11 @@ Result<void> fill_ledger(fs::path const& directory, NewAuthorities const& made,
   CERTGATE_TRY(auto change, StoreChange::begin(store));
   std::string urls;
   for (auto const& url : options.crl_urls) urls += url + '\n';
-  auto done = store.record(
-      entry_of_authority(made.root.certificate(), pki::ProfileKind::root, now));
+  auto done =
+      store.record(entry_of_authority(made.root.certificate(), pki::ProfileKind::root, now));
   if (done) {
-    done = store.record(entry_of_authority(made.intermediate.certificate(),
-                                           pki::ProfileKind::intermediate, now));
+    done = store.record(
+        entry_of_authority(made.intermediate.certificate(), pki::ProfileKind::intermediate, now));
   }
   if (done) done = store.set_setting("crl_days", std::to_string(options.crl_days));
   if (done) done = store.set_setting("crl_urls", urls);
@@ -179,7 +179,8 @@ Result<void> init(InitOptions const& options) {
   auto directory = fs::path(options.directory).lexically_normal();
   if (!directory.has_filename()) directory = directory.parent_path();
   std::error_code code;
-  if (fs::exists(directory, code) && !(fs::is_directory(directory, code) && fs::is_empty(directory, code))) {
+  if (fs::exists(directory, code) &&
+      !(fs::is_directory(directory, code) && fs::is_empty(directory, code))) {
     return fail(ErrorCode::conflict,
                 fs::exists(directory / "certgate-ca.db", code)
                     ? directory.string() + " already holds a CA; choose another directory"
@@ -201,8 +202,8 @@ Result<void> init(InitOptions const& options) {
   if (done) done = fill_directory(staged, made, options, now);
   if (done && ::rename(staged.c_str(), directory.c_str()) != 0) {
     done = errno == EEXIST || errno == ENOTEMPTY
-               ? fail(ErrorCode::conflict, directory.string() +
-                                               " was made by another run in the meantime")
+               ? fail(ErrorCode::conflict,
+                      directory.string() + " was made by another run in the meantime")
                : fail(system_error("create", directory, errno));
   }
   if (!done) static_cast<void>(remove_tree(staged));
@@ -256,11 +257,13 @@ void add_ca_init(CLI::App& ca, int& exit_status) {
                       "Encrypt the root's key with the first line of this file");
   add_repeated(command, "--permit-dns", options->permit_dns, "Only DNS names within this domain");
   add_repeated(command, "--permit-uri", options->permit_uri, "Only URIs of this host or .domain");
-  add_repeated(command, "--permit-email", options->permit_email, "Only e-mail of this host or .domain");
+  add_repeated(command, "--permit-email", options->permit_email,
+               "Only e-mail of this host or .domain");
   add_repeated(command, "--permit-ip", options->permit_ip, "Only addresses within this network");
   add_repeated(command, "--exclude-dns", options->exclude_dns, "No DNS names within this domain");
   add_repeated(command, "--exclude-uri", options->exclude_uri, "No URIs of this host or .domain");
-  add_repeated(command, "--exclude-email", options->exclude_email, "No e-mail of this host or .domain");
+  add_repeated(command, "--exclude-email", options->exclude_email,
+               "No e-mail of this host or .domain");
   add_repeated(command, "--exclude-ip", options->exclude_ip, "No addresses within this network");
   command->footer(
       "Example:\n"

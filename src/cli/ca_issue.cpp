@@ -144,7 +144,8 @@ Result<void> sign(IssueOptions const& options) {
       order.names.push_back(std::move(name));
     }
   }
-  for (auto const& what : request->ignored) std::cout << "Requested and not given: " << what << '\n';
+  for (auto const& what : request->ignored)
+    std::cout << "Requested and not given: " << what << '\n';
   order.public_key_der = std::move(request->public_key_der);
   CERTGATE_TRY(auto directory, CaDirectory::open(options.directory));
   if (auto done = check_key_is_free(directory, order.public_key_der, order.name, now); !done) {
@@ -175,8 +176,9 @@ Result<pki::LedgerEntry> entry_to_renew(CaDirectory& directory, std::string cons
   return entry;
 }
 
-Result<void> give_key(IssueOrder& order, CaDirectory const& directory, pki::LedgerEntry const& entry,
-                      pki::Certificate const& old, IssueOptions const& options) {
+Result<void> give_key(IssueOrder& order, CaDirectory const& directory,
+                      pki::LedgerEntry const& entry, pki::Certificate const& old,
+                      IssueOptions const& options) {
   if (!options.request.empty()) {
     CERTGATE_TRY(auto const text, read_file(options.request, pki::max_request_bytes));
     auto request = pki::CertificateRequest::parse(text);
@@ -185,8 +187,7 @@ Result<void> give_key(IssueOrder& order, CaDirectory const& directory, pki::Ledg
   } else if (entry.key_origin == pki::KeyOrigin::device) {
     order.public_key_der = old.public_key_der();
   } else if (options.keep_key) {
-    auto const path =
-        directory.path() / "issued" / ".serials" / entry.serial.hex() / "key.pem";
+    auto const path = directory.path() / "issued" / ".serials" / entry.serial.hex() / "key.pem";
     CERTGATE_TRY(auto const pem, read_file(path, max_pem_file_bytes));
     CERTGATE_TRY(order.key, pki::PrivateKey::parse_pem(pem));
   } else if (options.key_type.empty()) {
@@ -237,8 +238,8 @@ Result<void> renew(IssueOptions options) {
 }
 
 void add_lifetime(CLI::App* command, IssueOptions& options) {
-  auto* const days = command->add_option("--days", options.days, "Lifetime in days")
-                         ->check(CLI::Range(1, 36500));
+  auto* const days =
+      command->add_option("--days", options.days, "Lifetime in days")->check(CLI::Range(1, 36500));
   command
       ->add_option("--not-after", options.not_after,
                    "End instead: 2027-01-31, 2027-01-31T12:00:00Z, or a length (90d, 12h)")
@@ -269,9 +270,9 @@ void add_key_type(CLI::App* command, IssueOptions& options) {
 }
 
 void add_bundle_options(CLI::App* command, IssueOptions& options) {
-  auto* const phone = command->add_flag(
-      "--p12", options.phone,
-      "Also write PKCS#12 and .mobileconfig files (profile mobile always does)");
+  auto* const phone =
+      command->add_flag("--p12", options.phone,
+                        "Also write PKCS#12 and .mobileconfig files (profile mobile always does)");
   command->add_flag("--no-p12", options.no_phone, "Write PEM files only")->excludes(phone);
   command->add_option("--p12-password-file", options.p12_password_file,
                       "Protect them with the first line of this file (otherwise a password is "
@@ -285,7 +286,8 @@ void add_out(CLI::App* command, IssueOptions& options) {
 }  // namespace
 
 void add_ca_issue(CLI::App& ca, int& exit_status) {
-  auto* const command = ca.add_subcommand("issue", "Make a key and a certificate, one or thousands");
+  auto* const command =
+      ca.add_subcommand("issue", "Make a key and a certificate, one or thousands");
   auto const options = std::make_shared<IssueOptions>();
   command->add_option("DIR", options->directory, "The CA")->required();
   command->add_option("--name", options->name, "Who it is for; the subject's common name");

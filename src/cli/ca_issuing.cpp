@@ -81,9 +81,9 @@ Result<Parcel> Issuer::prepare(IssueOrder const& order, UnixSeconds now) const {
   if (key) {
     CERTGATE_TRY(auto pem, key->pem());
     parcel.files.push_back({"key.pem", std::move(pem), FileMode::secret});
-    bool const phone = order.bundles == Bundles::phone ||
-                       (order.bundles == Bundles::by_profile &&
-                        order.profile == pki::ProfileKind::mobile);
+    bool const phone =
+        order.bundles == Bundles::phone ||
+        (order.bundles == Bundles::by_profile && order.profile == pki::ProfileKind::mobile);
     if (phone) {
       if (auto done = add_bundles(parcel, order, *key, certificate); !done) {
         return fail(std::move(done).error());
@@ -103,9 +103,8 @@ Result<void> Issuer::add_bundles(Parcel& parcel, IssueOrder const& order,
     CERTGATE_TRY(password, pki::make_password());
     parcel.files.push_back({"p12-password.txt", password + '\n', FileMode::secret});
   }
-  pki::Pkcs12Order bundle{key,        certificate, {authority_.certificate()},
-                          order.name, password,    strength,
-                          pki::Pkcs12Encryption::modern};
+  pki::Pkcs12Order bundle{key,      certificate, {authority_.certificate()},   order.name,
+                          password, strength,    pki::Pkcs12Encryption::modern};
   auto const stem = file_name_of(order.name);
   CERTGATE_TRY(auto modern, pki::format_pkcs12(bundle));
   parcel.files.push_back({stem + ".p12", std::move(modern), FileMode::secret});
@@ -134,8 +133,8 @@ Result<void> check_key_is_free(CaDirectory& directory, std::string_view public_k
     }
     auto const status = pki::status_at(entry.state, entry.not_after, now);
     if (entry.name != name && (status == pki::Status::active || status == pki::Status::held)) {
-      return fail(ErrorCode::conflict, "this key already belongs to " + entry.name +
-                                           " (serial " + entry.serial.hex() +
+      return fail(ErrorCode::conflict, "this key already belongs to " + entry.name + " (serial " +
+                                           entry.serial.hex() +
                                            "); every device needs a key of its own");
     }
   }

@@ -102,7 +102,8 @@ void print_table(std::vector<ListedCertificate> const& rows, UnixSeconds now) {
   std::size_t width = 4;
   for (auto const& row : rows) width = std::max(width, row.entry.name.size());
   auto const name_width = static_cast<int>(std::min<std::size_t>(width, 64));
-  std::cout << std::left << std::setw(name_width) << "NAME" << "  " << std::setw(32) << "SERIAL"
+  std::cout << std::left << std::setw(name_width) << "NAME"
+            << "  " << std::setw(32) << "SERIAL"
             << "  PROFILE       STATUS   UNTIL\n";
   for (auto const& [entry, status] : rows) {
     std::cout << std::setw(name_width) << entry.name << "  " << std::setw(32) << entry.serial.hex()

@@ -36,8 +36,7 @@ Result<void> sign_lists_of(CaDirectory& directory, std::vector<pki::LedgerEntry>
                                             directory.root_key().string() +
                                             " is not here; bring the root's key back for this");
     }
-    CERTGATE_TRY(auto const list,
-                 directory.sign_list(*authority, "root", now, root_list_lifetime));
+    CERTGATE_TRY(auto const list, directory.sign_list(*authority, "root", now, root_list_lifetime));
   }
   return {};
 }
@@ -66,8 +65,8 @@ Result<std::vector<pki::LedgerEntry>> find_all_meant(CaDirectory& directory,
 Result<void> revoke(RevokeOptions const& options) {
   auto const reason = pki::parse_reason(options.reason);
   if (!reason) {
-    return fail(ErrorCode::invalid,
-                "unknown reason " + options.reason + "; reasons are " + joined(pki::reason_names()));
+    return fail(ErrorCode::invalid, "unknown reason " + options.reason + "; reasons are " +
+                                        joined(pki::reason_names()));
   }
   std::string root_password;
   if (!options.root_password_file.empty()) {
@@ -92,8 +91,8 @@ Result<void> restore(RevokeOptions const& options) {
       return fail(state.error().code,
                   entry.name + " (serial " + entry.serial.hex() + "): " + state.error().detail);
     }
-    auto const done = directory.store().set_state(entry.serial, *state,
-                                                  pki::RevocationReason::unspecified, 0);
+    auto const done =
+        directory.store().set_state(entry.serial, *state, pki::RevocationReason::unspecified, 0);
     if (!done) return done;
     restored.push_back(entry);
   }

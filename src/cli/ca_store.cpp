@@ -48,15 +48,26 @@ Error store_error(sqlite3* database, std::string what) {
   what += ": ";
   what += sqlite3_errmsg(database);
   switch (code) {
-    case SQLITE_FULL: what += "; make room, then run the command again"; break;
-    case SQLITE_IOERR: what += "; look after the disk, then run the command again"; break;
-    case SQLITE_BUSY: what += "; another process holds it, try again"; break;
+    case SQLITE_FULL:
+      what += "; make room, then run the command again";
+      break;
+    case SQLITE_IOERR:
+      what += "; look after the disk, then run the command again";
+      break;
+    case SQLITE_BUSY:
+      what += "; another process holds it, try again";
+      break;
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
-    case SQLITE_PERM: what += "; run this as the user that owns the CA"; break;
+    case SQLITE_PERM:
+      what += "; run this as the user that owns the CA";
+      break;
     case SQLITE_NOTADB:
-    case SQLITE_CORRUPT: what += "; restore certgate-ca.db from a backup"; break;
-    default: break;
+    case SQLITE_CORRUPT:
+      what += "; restore certgate-ca.db from a backup";
+      break;
+    default:
+      break;
   }
   return Error{code == SQLITE_BUSY ? ErrorCode::timed_out : ErrorCode::io, std::move(what)};
 }
@@ -89,9 +100,12 @@ class Statement {
   Result<bool> step() {
     if (!statement_) return fail(store_error(database_, "the CA's database"));
     switch (sqlite3_step(statement_)) {
-      case SQLITE_ROW: return true;
-      case SQLITE_DONE: return false;
-      default: return fail(store_error(database_, "the CA's database"));
+      case SQLITE_ROW:
+        return true;
+      case SQLITE_DONE:
+        return false;
+      default:
+        return fail(store_error(database_, "the CA's database"));
     }
   }
   Result<void> run() {
@@ -101,8 +115,8 @@ class Statement {
   }
   std::string bytes_at(int column) const {
     auto const* data = static_cast<char const*>(sqlite3_column_blob(statement_, column));
-    return data ? std::string(data, static_cast<std::size_t>(
-                                        sqlite3_column_bytes(statement_, column)))
+    return data ? std::string(data,
+                              static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)))
                 : std::string();
   }
   std::int64_t number_at(int column) const { return sqlite3_column_int64(statement_, column); }
@@ -121,8 +135,9 @@ Result<pki::LedgerEntry> entry_of(Statement const& row) {
   auto serial = pki::Serial::parse(row.bytes_at(0));
   auto const state = pki::parse_recorded_state(row.bytes_at(8));
   if (!serial || !state) {
-    return fail(ErrorCode::io, "the CA's database holds an entry that cannot be read; restore "
-                               "certgate-ca.db from a backup");
+    return fail(ErrorCode::io,
+                "the CA's database holds an entry that cannot be read; restore "
+                "certgate-ca.db from a backup");
   }
   pki::LedgerEntry entry{*std::move(serial)};
   entry.issuer = row.bytes_at(1);
@@ -177,8 +192,9 @@ Result<CaStore> CaStore::open(std::filesystem::path const& path) {
   sqlite3_extended_result_codes(database, 0);
   sqlite3_busy_timeout(database, busy_timeout_milliseconds);
   if (auto done = store.execute("PRAGMA synchronous=EXTRA"); !done) return fail(done.error());
-  Statement identity(database, "SELECT a.application_id, v.user_version "
-                               "FROM pragma_application_id a, pragma_user_version v");
+  Statement identity(database,
+                     "SELECT a.application_id, v.user_version "
+                     "FROM pragma_application_id a, pragma_user_version v");
   CERTGATE_TRY(bool const found, identity.step());
   if (!found || identity.number_at(0) != application_id) {
     return fail(ErrorCode::conflict, path.string() + " is not the database of a certgate CA");
@@ -293,8 +309,8 @@ Result<std::optional<pki::SignedList>> CaStore::last_list(std::string_view issue
                 "WHERE issuer = ?");
   CERTGATE_TRY(bool const found, row.text(issuer).step());
   if (!found) return std::optional<pki::SignedList>();
-  return std::optional(pki::SignedList{row.number_at(0), row.number_at(1), row.number_at(2),
-                                       row.bytes_at(3)});
+  return std::optional(
+      pki::SignedList{row.number_at(0), row.number_at(1), row.number_at(2), row.bytes_at(3)});
 }
 
 Result<void> CaStore::record_list(std::string_view issuer, pki::SignedList const& list) {

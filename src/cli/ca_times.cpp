@@ -47,11 +47,20 @@ std::optional<UnixSeconds> parse_length(std::string_view text) {
   if (text.size() < 2) return std::nullopt;
   UnixSeconds unit = 0;
   switch (text.back()) {
-    case 's': unit = 1; break;
-    case 'm': unit = 60; break;
-    case 'h': unit = 3600; break;
-    case 'd': unit = seconds_per_day; break;
-    default: return std::nullopt;
+    case 's':
+      unit = 1;
+      break;
+    case 'm':
+      unit = 60;
+      break;
+    case 'h':
+      unit = 3600;
+      break;
+    case 'd':
+      unit = seconds_per_day;
+      break;
+    default:
+      return std::nullopt;
   }
   auto const count = parse_number<UnixSeconds>(text.substr(0, text.size() - 1));
   constexpr UnixSeconds longest = 1000 * 366 * seconds_per_day;

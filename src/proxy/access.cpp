@@ -112,7 +112,7 @@ void write_access_record(Exchange const& exchange) {
   std::array<std::string_view, policy::max_logged_rules> logged;
   if (exchange.decided_) {
     auto const& decision = exchange.decision_;
-    auto const& live = exchange.generation_->shared->policy.live();
+    auto const& live = exchange.generation_->shared->policy->live();
     record.action = decision.action == policy::Action::allow ? telemetry::RequestAction::allowed
                                                              : telemetry::RequestAction::blocked;
     record.rule = decision.rule_name;

@@ -172,7 +172,7 @@ Judgement const& Connection::judge(WorkerGeneration const& generation, Site cons
   if (judged.generation == number && judged.site == &site && now <= judged.verdict.until) {
     return judged;
   }
-  auto const& policy = site.tls->client();
+  auto const policy = generation.shared->client_policy(site);
   auto const* chain = session().chain.get();
   if (chain == nullptr || policy.mode == x509::ClientAuthMode::off) {
     chain = nullptr;

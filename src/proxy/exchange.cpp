@@ -260,7 +260,7 @@ bool Exchange::judge() {
     return false;
   }
   auto const known = facts();
-  decision_ = policy::decide(generation_->shared->policy, known, workspace_.policy);
+  decision_ = policy::decide(*generation_->shared->policy, known, workspace_.policy);
   decided_ = true;
   if (decision_.action == policy::Action::allow) return true;
   auto const status = decision_.response == nullptr ? 403 : decision_.response->status;

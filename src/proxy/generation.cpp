@@ -9,8 +9,15 @@ std::size_t Site::origin_for(std::string_view path) const {
   return origin;
 }
 
+x509::ClientPolicy Generation::client_policy(Site const& site) const {
+  auto client = site.tls->client();
+  client.revocations = site.revocations == no_revocations ? nullptr : revocations[site.revocations];
+  client.deny_list = deny_list;
+  return client;
+}
+
 Site const* Generation::find_site(std::string_view host) const {
-  auto const* const found = host.empty() ? hosts.any() : hosts.find(host);
+  auto const* const found = host.empty() ? hosts->any() : hosts->find(host);
   return found == nullptr ? nullptr : *found;
 }
 

@@ -32,6 +32,7 @@ class Acceptor {
   static net::Task<void> run(std::shared_ptr<Acceptor> self);
   void close() { socket_.close(); }
   ListenerSettings const& settings() const { return *settings_; }
+  void change(std::shared_ptr<ListenerSettings const> settings) { settings_ = std::move(settings); }
 
  private:
   Workspace& workspace_;
@@ -112,6 +113,16 @@ void Worker::stop_listening(ListenerSettings const& settings) {
     acceptor->close();
     return true;
   });
+}
+
+void Worker::change_listener(std::shared_ptr<ListenerSettings const> settings) {
+  for (auto const& acceptor : inside_->acceptors) {
+    if (acceptor->settings().endpoint == settings->endpoint) acceptor->change(settings);
+  }
+}
+
+void Worker::set_client_hello_facts(bool on) {
+  inside_->workspace.tls->set_client_hello_facts(on);
 }
 
 void Worker::drain() {

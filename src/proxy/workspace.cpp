@@ -89,7 +89,7 @@ std::shared_ptr<WorkerGeneration const> Workspace::prepare(
   scratch.response_slots.resize(max_response_fields);
   scratch.target_bytes.resize(http::target_scratch_bytes(shared.limits.target_bytes));
   scratch.admission.target = scratch.target_bytes;
-  own->needs_local_address = reads_local_address(shared.policy);
+  own->needs_local_address = reads_local_address(*shared.policy);
   return own;
 }
 

@@ -36,12 +36,15 @@ struct Route {
   std::size_t origin = 0;
 };
 
+inline constexpr std::size_t no_revocations = SIZE_MAX;
+
 // One host as HTTP sees it.
 struct Site {
   std::string name;  // the first of its names, for logs
   tls::HostSettings::Pointer tls;
   std::vector<Route> routes;  // longest path first
   std::size_t origin = 0;     // index into Generation::origins
+  std::size_t revocations = no_revocations;  // index into Generation::revocations
   http::ForwardingPolicy forwarding;
   policy::HeaderValues header_values;  // parallel to forwarding.settings().set_names
   IdentityForwarding identity;
@@ -69,16 +72,22 @@ struct Timeouts {
 struct Generation {
   std::uint64_t number = 0;  // counts up with every change of anything, revocations included
   tls::ServerHosts::Pointer tls_hosts;
-  std::vector<std::unique_ptr<Site>> sites;
-  HostTable<Site const*> hosts;
+  std::vector<std::shared_ptr<Site const>> sites;
+  std::shared_ptr<HostTable<Site const*> const> hosts;  // REQUIRED; points into `sites`
   std::vector<std::shared_ptr<upstream::Origin>> origins;
-  policy::Policy policy;
+  std::shared_ptr<policy::Policy const> policy;  // REQUIRED
+  // Who is revoked and who is denied. Requests are judged by these and not by what the handshake's
+  // HostSettings hold, so that a new list is in force without building the hosts anew.
+  std::vector<x509::RevocationIndex::Pointer> revocations;
+  x509::DenyList::Pointer deny_list;  // may be null
   http::Normalisation normalisation = http::Normalisation::rfc3986;
   bool normalised_to_origin = true;
   Limits limits;
   Timeouts timeouts;
   std::shared_ptr<telemetry::TrafficMetrics const> metrics;  // REQUIRED
 
+  // The client policy that requests for `site` are judged by.
+  x509::ClientPolicy client_policy(Site const& site) const;
   // The site for a canonical host name, or null. "" (no name at all) is the site called "*".
   Site const* find_site(std::string_view host) const;
 };

@@ -58,6 +58,9 @@ class Worker {
   // Takes the listening socket over and accepts on it.
   void listen(std::shared_ptr<ListenerSettings const> settings, int fd);
   void stop_listening(ListenerSettings const& settings);
+  // New settings for connections accepted from now on at the same endpoint.
+  void change_listener(std::shared_ptr<ListenerSettings const> settings);
+  void set_client_hello_facts(bool on);
   // No new connections; idle ones are closed, busy ones after their response; tunnels go on until
   // close_all().
   void drain();

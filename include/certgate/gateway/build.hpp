@@ -1,0 +1,74 @@
+// From a Config to a Generation: loads what it names, checks that it fits together, compiles it.
+//
+// Reads files and resolves names, so it runs off the workers. Everything that a run would use is
+// loaded and checked here; what comes out cannot fail later. A Builder remembers what it has parsed,
+// so that a reload pays for what changed and rollbacks of CRLs are seen.
+//
+// Errors: every mistake that can be found in one go, each at the place in the configuration that
+//         names the file, host or rule.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "certgate/base/clock.hpp"
+#include "certgate/base/diagnostic.hpp"
+#include "certgate/base/result.hpp"
+#include "certgate/config/config.hpp"
+#include "certgate/config/read_config.hpp"
+#include "certgate/proxy/generation.hpp"
+#include "certgate/telemetry/metrics.hpp"
+#include "certgate/x509/deny_list.hpp"
+
+namespace certgate::gateway {
+
+// Something that ends: a certificate, a CA or a CRL that is in use.
+struct Expiry {
+  enum class Kind { server_certificate, client_ca, crl, upstream_certificate };
+  Kind kind = Kind::server_certificate;
+  std::string name;     // subject, or issuer of a CRL
+  std::string file;
+  std::string used_by;  // the first host or origin that uses it
+  UnixSeconds from = 0;
+  UnixSeconds until = 0;
+  std::string consequence;  // what stops working then
+};
+std::string_view name_of(Expiry::Kind kind);  // "server_certificate"
+
+struct Built {
+  std::shared_ptr<proxy::Generation> generation;
+  std::vector<Expiry> expiries;
+  Diagnostics warnings;  // of `check`, product contract section 7
+};
+
+// The files of this machine, as the configuration names them.
+class DiskReader final : public config::FileReader {
+ public:
+  Result<std::string> read(std::string const& path) override;
+};
+
+class Builder {
+ public:
+  Builder();
+  ~Builder();
+
+  // `number` is the Generation's; `at` the moment for which validity is judged.
+  Result<Built, Diagnostics> build(config::Config const& config, std::uint64_t number,
+                                   UnixSeconds at, telemetry::MetricRegistry& metrics,
+                                   x509::DenyList::Pointer deny_list);
+  // What was built last is in force now: later builds are compared with it.
+  void commit();
+  // What was built last is not used.
+  void roll_back();
+
+ private:
+  struct Inside;
+  std::unique_ptr<Inside> inside_;
+};
+
+// Reads and parses a configuration file with everything it includes.
+Result<config::Config, Diagnostics> load_config(std::string const& path);
+
+}  // namespace certgate::gateway

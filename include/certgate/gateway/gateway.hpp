@@ -1,0 +1,73 @@
+// The running process: workers, reload, drain, what the operator can ask of it.
+//
+// start() validates everything, opens every listener and only then serves. A reload builds a whole
+// new Generation beside the running one and swaps once; on any error nothing changes. All member
+// functions may be called from any thread; reload() and drain() wait until they are done.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "certgate/base/diagnostic.hpp"
+#include "certgate/base/ip.hpp"
+#include "certgate/base/result.hpp"
+#include "certgate/config/config.hpp"
+#include "certgate/gateway/build.hpp"
+
+namespace certgate::gateway {
+
+struct GatewayOptions {
+  std::string config_path;
+  Clock const* clock = nullptr;  // null: the system's
+};
+
+// What a reload did, for the log and for `certgate reload`.
+struct Receipt {
+  std::uint64_t version = 0;
+  std::vector<std::string> changes;  // sentences; empty: nothing differs
+  std::chrono::microseconds took{0};
+  Diagnostics warnings;
+  std::string to_string() const;  // one line
+};
+
+class Gateway {
+ public:
+  // Everything of check(), then listeners and threads.
+  static Result<std::unique_ptr<Gateway>, Diagnostics> start(GatewayOptions options);
+  // drain() first for an orderly end; otherwise connections are cut.
+  ~Gateway();
+
+  Result<Receipt, Diagnostics> reload();
+  // Stops accepting, lets requests finish for at most timeouts.drain, then closes what is left.
+  void drain();
+  // Log files are opened again (after a rotation).
+  Result<void> reopen_logs();
+
+  // As bound, in the order of the configuration.
+  std::vector<IpEndpoint> endpoints() const;
+  std::string status_json() const;
+  std::string metrics_text() const;
+  bool is_ready() const;
+
+ private:
+  struct Inside;
+  explicit Gateway(std::unique_ptr<Inside> inside);
+  std::unique_ptr<Inside> inside_;
+};
+
+// Loads everything that a run would load and serves nothing.
+struct Checked {
+  config::Config config;
+  Built built;
+};
+Result<Checked, Diagnostics> check(std::string const& config_path, UnixSeconds at);
+
+// The effective policy per host, for `check`: certificates, client authentication, routes.
+std::string describe_hosts(Checked const& checked, UnixSeconds at);
+// What ends when, soonest first, and what stops working then.
+std::string describe_expiries(std::vector<Expiry> expiries, UnixSeconds at);
+
+}  // namespace certgate::gateway

@@ -1,0 +1,12 @@
+// Adds `certgate check` to the program's command line.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace certgate::cli {
+
+void add_check_command(CLI::App& root, int& exit_status);
+
+}  // namespace certgate::cli

@@ -1,0 +1,387 @@
+#include "certgate/gateway/build.hpp"
+
+#include <algorithm>
+
+#include "build_origins.hpp"
+#include "build_policy.hpp"
+#include "certgate/policy/lint.hpp"
+#include "certgate/x509/name.hpp"
+#include "materials.hpp"
+
+namespace certgate::gateway {
+namespace {
+
+// Every token that the proxy and the TLS layer may give as a reason, for the metrics.
+constexpr std::string_view failure_tokens[] = {
+    "body_timeout",           "body_too_large",        "client_certificate_required",
+    "client_closed",          "client_no_longer_allowed", "client_too_slow",
+    "evaluation_failed",      "header_timeout",        "header_too_large",
+    "misdirected_request",    "no_server",             "origin_closed",
+    "origin_connect_failed",  "origin_connect_timeout", "origin_failed",
+    "origin_header_too_large", "origin_response_truncated", "origin_timeout",
+    "shutting_down",          "truncated_body",        "tunnel_idle",
+    "unknown_host",           "timed_out",             "cancelled",
+    "closed",                 "plain_http",            "not_tls",
+    "unknown_name",           "version",               "no_shared_cipher",
+    "no_protocol",            "no_certificate",        "certificate_rejected",
+    "certificate_revoked",    "certificate_limits",    "alert",
+    "protocol"};
+
+x509::ClientAuthMode mode_of(config::ClientAuthMode mode) {
+  switch (mode) {
+    case config::ClientAuthMode::off: return x509::ClientAuthMode::off;
+    case config::ClientAuthMode::request: return x509::ClientAuthMode::request;
+    case config::ClientAuthMode::require: break;
+  }
+  return x509::ClientAuthMode::require;
+}
+
+HostPattern pattern_of(config::HostName const& name) {
+  HostPattern pattern;
+  pattern.name = name.name;
+  switch (name.kind) {
+    case config::HostName::Kind::exact: pattern.kind = HostPattern::Kind::exact; break;
+    case config::HostName::Kind::wildcard: pattern.kind = HostPattern::Kind::wildcard; break;
+    case config::HostName::Kind::any: pattern.kind = HostPattern::Kind::any; break;
+  }
+  return pattern;
+}
+
+bool is_laxer(x509::ClientAuthMode a, x509::ClientAuthMode b) {
+  return static_cast<int>(a) > static_cast<int>(b);  // require, request, off
+}
+
+}  // namespace
+
+struct Builder::Inside {
+  tls::ServerIdentities identities;
+  MaterialCache kept, working;
+  OriginsInUse origins_kept, origins_working;
+};
+
+// One build: the state that its steps share.
+class Build {
+ public:
+  Build(config::Config const& config, tls::ServerIdentities& identities, MaterialCache& cache,
+        UnixSeconds at)
+      : config_(config),
+        at_(at),
+        materials_(cache, identities, diagnostics_, built_.expiries, at) {}
+
+  Result<Built, Diagnostics> run(std::uint64_t number, telemetry::MetricRegistry& metrics,
+                                 x509::DenyList::Pointer deny_list, OriginsInUse const& before,
+                                 OriginsInUse& now);
+
+ private:
+  void build_hosts();
+  std::shared_ptr<proxy::Site> build_host(config::Host const& host);
+  bool set_client_auth(config::Host const& host, tls::HostOptions& options, proxy::Site& site);
+  tls::Profile::Pointer profile_for(config::Host const& host);
+  std::size_t origin_index(std::string const& name) const;
+  void set_forwarding(config::Host const& host, proxy::Site& site);
+  void index_hosts();
+  void check_default_host();
+  void judge_rules();
+  void set_limits();
+
+  config::Config const& config_;
+  UnixSeconds at_;
+  Diagnostics diagnostics_;
+  Built built_;
+  Materials materials_;
+  std::shared_ptr<proxy::Generation> generation_ = std::make_shared<proxy::Generation>();
+  std::vector<std::shared_ptr<proxy::Site>> sites_;  // null where something is wrong
+  std::vector<std::pair<x509::Digest, tls::Profile::Pointer>> profiles_;
+};
+
+std::size_t Build::origin_index(std::string const& name) const {
+  for (std::size_t i = 0; i < config_.origins.size(); ++i) {
+    if (*config_.origins[i].name == name) return i;
+  }
+  return 0;  // parse_config() has made sure that it exists
+}
+
+tls::Profile::Pointer Build::profile_for(config::Host const& host) {
+  tls::ProfileOptions options;
+  auto const version = [](config::TlsVersion v) {
+    return v == config::TlsVersion::tls_1_2 ? tls::Version::tls_1_2 : tls::Version::tls_1_3;
+  };
+  options.min_version = version(*host.tls.min_version);
+  options.max_version = version(*host.tls.max_version);
+  for (auto const& cipher : host.tls.ciphers) options.ciphers.push_back(*cipher);
+  for (auto const& group : host.tls.groups) options.groups.push_back(*group);
+  options.session_lifetime =
+      *config_.sessions.tickets == config::SessionTickets::off
+          ? std::chrono::seconds{0}
+          : std::chrono::floor<std::chrono::seconds>(*host.tls.session_lifetime);
+  auto built = tls::Profile::build(std::move(options));
+  if (!built) {
+    auto const& detail = built.error().detail;
+    auto mark = host.mark;
+    for (auto const* list : {&host.tls.ciphers, &host.tls.groups}) {
+      for (auto const& entry : *list) {
+        if (detail.find(*entry) != std::string::npos) mark = entry.mark;
+      }
+    }
+    if (mark.offset() == host.mark.offset() && host.tls.min_version.mark.written()) {
+      mark = host.tls.min_version.mark;
+    }
+    diagnostics_.add(mark.diagnostic(detail));
+    return nullptr;
+  }
+  // Hosts with equal settings share one profile, and so one SSL_CTX per worker.
+  for (auto const& [digest, profile] : profiles_) {
+    if (digest == (*built)->digest()) return profile;
+  }
+  profiles_.emplace_back((*built)->digest(), *built);
+  return *built;
+}
+
+bool Build::set_client_auth(config::Host const& host, tls::HostOptions& options,
+                            proxy::Site& site) {
+  auto const& auth = host.client_auth;
+  auto& client = options.client;
+  client.mode = mode_of(*auth.mode);
+  if (client.mode == x509::ClientAuthMode::off) return true;
+  auto const name = host.display_name();
+  auto const anchors = materials_.authorities(auth.ca, Expiry::Kind::client_ca, name);
+  if (!anchors) return false;
+  x509::TrustOptions trust;
+  trust.max_depth = static_cast<unsigned>(*auth.depth);
+  trust.max_presented = static_cast<std::size_t>(*config_.limits.certificate_chain);
+  trust.max_key_bits = static_cast<unsigned>(*config_.limits.rsa_bits);
+  auto const& ca_mark = auth.ca.empty() ? auth.mark : auth.ca.front().mark;
+  client.trust = materials_.trust(*anchors, trust, ca_mark);
+  if (client.trust == nullptr) return false;
+  client.crl_check =
+      *auth.crl_check == config::CrlCheck::chain ? x509::CrlCheck::chain : x509::CrlCheck::leaf;
+  client.on_expired_crl = *auth.on_expired_crl == config::OnExpiredCrl::use_last
+                              ? x509::OnExpiredCrl::use_last
+                              : x509::OnExpiredCrl::deny;
+  if (auth.crl.empty()) {
+    diagnostics_.add(auth.mark.diagnostic(
+        "host `" + name + "` has no CRL: a certificate that its CA revoked is still accepted",
+        "name the CA's list with `crl`, or deny single certificates with `certgate deny`",
+        Severity::warning));
+    return true;
+  }
+  auto const set = materials_.revocations(auth, *anchors, {}, name);
+  if (!set) return false;
+  client.revocations = set->index;
+  auto& sets = generation_->revocations;
+  auto const known = std::find(sets.begin(), sets.end(), set->index);
+  site.revocations = static_cast<std::size_t>(known - sets.begin());
+  if (known == sets.end()) sets.push_back(set->index);
+  return true;
+}
+
+void Build::set_forwarding(config::Host const& host, proxy::Site& site) {
+  http::ForwardingPolicy::Settings settings;
+  for (auto const& header : host.request_headers.set) settings.set_names.push_back(*header.name);
+  for (auto const& name : host.request_headers.remove) settings.remove.push_back(*name);
+  site.forwarding = http::ForwardingPolicy(std::move(settings));
+  for (auto const& kind : host.forward_client_certificate) {
+    switch (*kind) {
+      case config::ForwardedCertificate::rfc9440: site.identity.rfc9440 = true; break;
+      case config::ForwardedCertificate::cloudflare: site.identity.cloudflare = true; break;
+      case config::ForwardedCertificate::xfcc: site.identity.xfcc = true; break;
+    }
+  }
+  rules::Limits limits;
+  limits.expression_length = static_cast<std::size_t>(*config_.limits.expression_length);
+  auto values = build_header_values(host.request_headers, limits, diagnostics_);
+  if (values) site.header_values = std::move(*values);
+}
+
+std::shared_ptr<proxy::Site> Build::build_host(config::Host const& host) {
+  auto site = std::make_shared<proxy::Site>();
+  site->name = host.display_name();
+  tls::HostOptions options;
+  for (auto const& name : host.names) options.names.push_back(pattern_of(*name));
+  bool good = true;
+  for (auto const& identity : host.identities) {
+    auto loaded = materials_.identity(identity.certificate, identity.private_key,
+                                      tls::IdentityUse::server, site->name);
+    if (loaded == nullptr) {
+      good = false;
+      continue;
+    }
+    for (auto const& name : host.names) {
+      if (name->kind != config::HostName::Kind::exact) continue;
+      if (x509::match_host(loaded->leaf(), name->name) == x509::HostMatch::none) {
+        diagnostics_.add(identity.certificate.mark.diagnostic(
+            "the certificate does not cover the host name `" + name->name + "`",
+            "clients that verify the name will refuse to connect", Severity::warning));
+      }
+    }
+    options.identities.push_back(std::move(loaded));
+  }
+  good = set_client_auth(host, options, *site) && good;
+  options.profile = profile_for(host);
+  good = good && options.profile != nullptr;
+  set_forwarding(host, *site);
+  site->origin = origin_index(*host.origin);
+  for (auto const& route : host.routes) {
+    site->routes.push_back({*route.path, origin_index(*route.origin)});
+  }
+  std::stable_sort(site->routes.begin(), site->routes.end(), [](auto const& a, auto const& b) {
+    return a.path.size() > b.path.size();
+  });
+  if (!good) return nullptr;
+  auto settings = tls::HostSettings::build(std::move(options));
+  if (!settings) {
+    diagnostics_.add(host.mark.diagnostic(settings.error().detail));
+    return nullptr;
+  }
+  site->tls = std::move(*settings);
+  return site;
+}
+
+void Build::build_hosts() {
+  for (auto const& host : config_.hosts) sites_.push_back(build_host(host));
+}
+
+void Build::index_hosts() {
+  auto table = std::make_shared<HostTable<proxy::Site const*>>();
+  std::vector<tls::HostSettings::Pointer> settings;
+  for (auto const& site : sites_) {
+    settings.push_back(site->tls);
+    generation_->sites.push_back(site);
+    for (auto const& name : site->tls->names()) table->insert(name, site.get());
+  }
+  generation_->hosts = std::move(table);
+  auto hosts = tls::ServerHosts::build(std::move(settings));
+  if (!hosts) {
+    diagnostics_.add(config_.hosts.front().mark.diagnostic(hosts.error().detail));
+    return;
+  }
+  generation_->tls_hosts = std::move(*hosts);
+}
+
+// threats: "Default/unknown host served by the laxest policy".
+void Build::check_default_host() {
+  for (std::size_t i = 0; i < sites_.size(); ++i) {
+    auto const& names = config_.hosts[i].names;
+    auto const is_default = std::any_of(names.begin(), names.end(), [](auto const& name) {
+      return name->kind == config::HostName::Kind::any;
+    });
+    if (!is_default || sites_[i] == nullptr) continue;
+    for (auto const& other : sites_) {
+      if (other == nullptr || other == sites_[i]) continue;
+      if (!is_laxer(sites_[i]->tls->client().mode, other->tls->client().mode)) continue;
+      diagnostics_.add(config_.hosts[i].mark.diagnostic(
+          "the host `*` asks less of its clients than `" + other->name + "`",
+          "a client that names no host, or an unknown one, is served by `*`; give it the same "
+          "client_auth, or leave it out so that such clients are refused",
+          Severity::warning));
+      break;
+    }
+  }
+}
+
+void Build::judge_rules() {
+  auto const policy = build_policy(config_, diagnostics_);
+  if (policy == nullptr) return;
+  generation_->policy = policy;
+  if (generation_->hosts == nullptr) return;
+
+  policy::LintContext context;
+  context.mode_of_host = [this](std::string_view host) -> std::optional<x509::ClientAuthMode> {
+    auto const* const site = generation_->find_site(host);
+    if (site == nullptr) return std::nullopt;
+    return site->tls->client().mode;
+  };
+  context.any_host_asks =
+      std::any_of(sites_.begin(), sites_.end(), [](auto const& site) {
+        return site->tls->client().mode != x509::ClientAuthMode::off;
+      });
+  diagnostics_.add_all(policy::lint(*policy, context));
+
+  auto const policy_of = [this](std::string_view host) -> std::optional<x509::ClientPolicy> {
+    auto const* const site = generation_->find_site(host);
+    if (site == nullptr) return std::nullopt;
+    return generation_->client_policy(*site);
+  };
+  run_tests(config_, *policy, policy_of, at_, diagnostics_);
+}
+
+void Build::set_limits() {
+  auto& limits = generation_->limits;
+  limits.header_bytes = static_cast<std::size_t>(config_.limits.header_bytes->bytes);
+  limits.header_fields = static_cast<std::size_t>(*config_.limits.header_fields);
+  limits.target_bytes = static_cast<std::size_t>(config_.limits.uri_bytes->bytes);
+  limits.body_bytes = config_.limits.body_bytes->bytes;
+  auto& timeouts = generation_->timeouts;
+  timeouts.handshake = *config_.timeouts.handshake;
+  timeouts.header = *config_.timeouts.header;
+  timeouts.body = *config_.timeouts.body;
+  timeouts.keep_alive = *config_.timeouts.keep_alive;
+  timeouts.tunnel = *config_.timeouts.tunnel;
+  timeouts.origin_connect = *config_.timeouts.origin_connect;
+  timeouts.origin_response = *config_.timeouts.origin_response;
+  generation_->normalisation = *config_.url_normalization == config::UrlNormalization::cloudflare
+                                   ? http::Normalisation::cloudflare
+                                   : http::Normalisation::rfc3986;
+  generation_->normalised_to_origin = *config_.normalize_to_origin;
+}
+
+Result<Built, Diagnostics> Build::run(std::uint64_t number, telemetry::MetricRegistry& metrics,
+                                      x509::DenyList::Pointer deny_list,
+                                      OriginsInUse const& before, OriginsInUse& now) {
+  for (auto const& warning : config_.warnings) diagnostics_.add(warning);
+  generation_->number = number;
+  generation_->deny_list = std::move(deny_list);
+  set_limits();
+  generation_->origins = build_origins(config_, materials_, before, now, diagnostics_);
+  build_hosts();
+  bool const all_hosts = std::all_of(sites_.begin(), sites_.end(),
+                                     [](auto const& site) { return site != nullptr; });
+  if (all_hosts) {
+    index_hosts();
+    check_default_host();
+  }
+  judge_rules();
+  diagnostics_.sort();
+  if (diagnostics_.has_errors()) return fail(std::move(diagnostics_));
+
+  std::vector<telemetry::RuleLabel> labels;
+  auto const& live = generation_->policy->live();
+  for (std::size_t i = 0; i < live.size(); ++i) {
+    labels.push_back({live.rule(i).name, std::string(policy::name_of(live.rule(i).action))});
+  }
+  generation_->metrics = std::make_shared<telemetry::TrafficMetrics const>(
+      metrics, std::span<telemetry::RuleLabel const>(labels),
+      std::span<std::string_view const>(failure_tokens));
+  built_.generation = std::move(generation_);
+  built_.warnings = std::move(diagnostics_);
+  return std::move(built_);
+}
+
+Builder::Builder() : inside_(std::make_unique<Inside>()) {}
+Builder::~Builder() = default;
+
+Result<Built, Diagnostics> Builder::build(config::Config const& config, std::uint64_t number,
+                                          UnixSeconds at, telemetry::MetricRegistry& metrics,
+                                          x509::DenyList::Pointer deny_list) {
+  inside_->working = inside_->kept;
+  inside_->origins_working.clear();
+  Build build(config, inside_->identities, inside_->working, at);
+  return build.run(number, metrics, std::move(deny_list), inside_->origins_kept,
+                   inside_->origins_working);
+}
+
+void Builder::commit() {
+  inside_->kept = std::move(inside_->working);
+  inside_->working = {};
+  inside_->origins_kept = std::move(inside_->origins_working);
+  inside_->origins_working.clear();
+  inside_->identities.prune();
+}
+
+void Builder::roll_back() {
+  inside_->working = {};
+  inside_->origins_working.clear();
+  inside_->identities.prune();
+}
+
+}  // namespace certgate::gateway

@@ -1,0 +1,188 @@
+#include "build_policy.hpp"
+
+#include "certgate/gateway/build.hpp"
+#include "certgate/policy/mtls_rule.hpp"
+#include "certgate/policy/rule_test.hpp"
+#include "certgate/x509/pem.hpp"
+
+namespace certgate::gateway {
+namespace {
+
+policy::Action action_of(config::Action action) {
+  switch (action) {
+    case config::Action::allow: return policy::Action::allow;
+    case config::Action::log: return policy::Action::log;
+    case config::Action::block: break;
+  }
+  return policy::Action::block;
+}
+
+rules::Limits limits_of(config::Config const& config) {
+  rules::Limits limits;
+  limits.expression_length = static_cast<std::size_t>(*config.limits.expression_length);
+  return limits;
+}
+
+policy::Locate locate_in_yaml(config::ExpressionText const& text) {
+  return [&text](std::size_t offset, std::size_t length, std::string message, std::string hint,
+                 Severity severity) {
+    return text.diagnostic(offset, length, std::move(message), std::move(hint), severity);
+  };
+}
+
+// The expression that the mTLS form means; errors point at the form.
+std::optional<std::string> expression_of(config::Rule const& rule, Diagnostics& diagnostics) {
+  if (!rule.mtls) return rule.expression.text();
+  policy::MtlsForm form;
+  for (auto const& host : rule.mtls->hosts) form.hosts.push_back(host->to_string());
+  for (auto const& path : rule.mtls->paths) form.paths.push_back(*path);
+  form.block_revoked = *rule.mtls->block_revoked;
+  auto text = policy::format_mtls_expression(form);
+  if (text) return std::move(*text);
+  diagnostics.add(rule.mtls->mark.diagnostic(text.error().detail));
+  return std::nullopt;
+}
+
+policy::RuleSetText rule_set(std::vector<config::Rule> const& rules, config::Action default_action,
+                             Diagnostics& diagnostics) {
+  policy::RuleSetText set;
+  set.default_action = action_of(default_action);
+  for (auto const& rule : rules) {
+    auto expression = expression_of(rule, diagnostics);
+    if (!expression) continue;
+    policy::RuleText text;
+    text.name = *rule.name;
+    text.expression = std::move(*expression);
+    text.action = action_of(*rule.action);
+    text.enabled = *rule.enabled;
+    if (rule.response) {
+      text.response = policy::BlockResponse{*rule.response->status, *rule.response->content_type,
+                                            *rule.response->body};
+    }
+    if (rule.mtls) {
+      auto const mark = rule.mtls->mark;
+      text.locate = [mark](std::size_t, std::size_t, std::string message, std::string hint,
+                           Severity severity) {
+        return mark.diagnostic(std::move(message), std::move(hint), severity);
+      };
+    } else {
+      text.locate = locate_in_yaml(rule.expression);
+    }
+    set.rules.push_back(std::move(text));
+  }
+  return set;
+}
+
+rules::ListKind kind_of(config::ListType type) {
+  switch (type) {
+    case config::ListType::ip: return rules::ListKind::ip;
+    case config::ListType::integer: return rules::ListKind::integer;
+    case config::ListType::host: return rules::ListKind::host;
+    case config::ListType::string: break;
+  }
+  return rules::ListKind::bytes;
+}
+
+policy::ListText list_text(config::List const& list) {
+  policy::ListText text;
+  text.name = *list.name;
+  text.kind = kind_of(*list.type);
+  text.entries.reserve(list.entries.size());
+  for (auto const& entry : list.entries) text.entries.push_back(*entry);
+  text.locate = [&list](std::size_t entry, std::string message, std::string hint) {
+    auto const& mark =
+        entry < list.entries.size() ? list.entries[entry].mark : list.name.mark;
+    return mark.diagnostic(std::move(message), std::move(hint));
+  };
+  return text;
+}
+
+}  // namespace
+
+std::shared_ptr<policy::Policy const> build_policy(config::Config const& config,
+                                                   Diagnostics& diagnostics) {
+  Diagnostics mistakes;
+  policy::PolicyText text;
+  text.live = rule_set(config.rules, *config.default_action, mistakes);
+  if (config.shadow) {
+    text.shadow = rule_set(config.shadow->rules, *config.shadow->default_action, mistakes);
+  }
+  for (auto const& list : config.lists) text.lists.push_back(list_text(list));
+  text.limits = limits_of(config);
+  auto built = policy::Policy::build(std::move(text));
+  if (!built) mistakes.add_all(std::move(built.error()));
+  bool const good = built.has_value() && !mistakes.has_errors();
+  diagnostics.add_all(std::move(mistakes));
+  if (!good) return nullptr;
+  return std::make_shared<policy::Policy const>(std::move(*built));
+}
+
+std::optional<policy::HeaderValues> build_header_values(config::RequestHeaders const& headers,
+                                                        rules::Limits const& limits,
+                                                        Diagnostics& diagnostics) {
+  std::vector<policy::HeaderValueText> texts;
+  for (auto const& header : headers.set) {
+    texts.push_back({*header.name, header.value.text(), locate_in_yaml(header.value)});
+  }
+  auto built = policy::HeaderValues::build(std::move(texts), limits);
+  if (built) return std::move(*built);
+  diagnostics.add_all(std::move(built.error()));
+  return std::nullopt;
+}
+
+void run_tests(config::Config const& config, policy::Policy const& policy,
+               ClientPolicyOf const& policy_of, UnixSeconds at, Diagnostics& diagnostics) {
+  DiskReader disk;
+  auto const scratch = std::make_unique<policy::Scratch>();
+  for (auto const& test : config.tests) {
+    policy::SampleText sample;
+    sample.method = *test.method;
+    sample.url = *test.url;
+    for (auto const& [name, value] : test.headers) sample.headers.emplace_back(*name, *value);
+    for (auto const& [name, value] : test.fields) sample.fields.emplace_back(*name, *value);
+    sample.source_ip = *test.source_ip;
+    if (!test.client_certificate.empty()) {
+      auto const& file = test.client_certificate;
+      auto const pem = disk.read(file.resolved);
+      if (!pem) {
+        diagnostics.add(file.mark.diagnostic("cannot read the client certificate `" +
+                                             file.resolved + "`: " + pem.error().detail));
+        continue;
+      }
+      auto certificates = x509::parse_certificates(*pem);
+      if (!certificates) {
+        diagnostics.add(file.mark.diagnostic("the client certificate `" + file.resolved +
+                                             "`: " + certificates.error().detail));
+        continue;
+      }
+      auto leaf = certificates->front();
+      certificates->erase(certificates->begin());
+      sample.certificate = x509::ClientChain::make(std::move(leaf), std::move(*certificates));
+    }
+    auto const host = policy::parse_sample_host(sample.url);
+    if (!host) {
+      diagnostics.add(test.url.mark.diagnostic(host.error().detail));
+      continue;
+    }
+    auto const client = policy_of(*host);
+    auto const normalisation = *config.url_normalization == config::UrlNormalization::cloudflare
+                                   ? http::Normalisation::cloudflare
+                                   : http::Normalisation::rfc3986;
+    auto const request = policy::SampleRequest::build(
+        std::move(sample), client ? &*client : nullptr, normalisation, at);
+    if (!request) {
+      diagnostics.add(test.mark.diagnostic(request.error().detail));
+      continue;
+    }
+    policy::RuleTest expected;
+    expected.name = *test.name;
+    expected.expected_action = action_of(*test.expected_action);
+    expected.expected_rule = *test.expected_rule;
+    auto const result = policy::run_rule_test(policy, expected, **request, *scratch);
+    if (result.passed) continue;
+    diagnostics.add(test.name.mark.diagnostic("test `" + *test.name + "` fails: " + result.problem,
+                                              "certgate test shows every rule's part in it"));
+  }
+}
+
+}  // namespace certgate::gateway

@@ -1,0 +1,31 @@
+// Rules, lists, header values and rule tests of a Config, compiled.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "certgate/base/clock.hpp"
+#include "certgate/base/diagnostic.hpp"
+#include "certgate/config/config.hpp"
+#include "certgate/policy/header_values.hpp"
+#include "certgate/policy/policy.hpp"
+#include "certgate/x509/verdict.hpp"
+
+namespace certgate::gateway {
+
+// Null when something is wrong, which is then in `diagnostics`.
+std::shared_ptr<policy::Policy const> build_policy(config::Config const& config,
+                                                   Diagnostics& diagnostics);
+std::optional<policy::HeaderValues> build_header_values(config::RequestHeaders const& headers,
+                                                        rules::Limits const& limits,
+                                                        Diagnostics& diagnostics);
+
+// How a host is served, for tests and explanations: null when no entry of `hosts` serves it.
+using ClientPolicyOf = std::function<std::optional<x509::ClientPolicy>(std::string_view host)>;
+
+// Runs `tests:`; a failing one is an error at its place.
+void run_tests(config::Config const& config, policy::Policy const& policy,
+               ClientPolicyOf const& policy_of, UnixSeconds at, Diagnostics& diagnostics);
+
+}  // namespace certgate::gateway

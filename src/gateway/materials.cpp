@@ -1,0 +1,364 @@
+#include "materials.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "certgate/x509/pem.hpp"
+
+namespace certgate::gateway {
+namespace {
+
+constexpr UnixSeconds day = 86'400;
+constexpr UnixSeconds warn_before = 30 * day;
+
+std::string quoted(std::string const& path) { return "`" + path + "`"; }
+
+}  // namespace
+
+std::string format_day(UnixSeconds time) {
+  auto const seconds = static_cast<std::time_t>(time);
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[40];
+  return {text, std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M UTC", &utc)};
+}
+
+std::string_view name_of(Expiry::Kind kind) {
+  switch (kind) {
+    case Expiry::Kind::server_certificate: return "server_certificate";
+    case Expiry::Kind::client_ca: return "client_ca";
+    case Expiry::Kind::crl: return "crl";
+    case Expiry::Kind::upstream_certificate: return "upstream_certificate";
+  }
+  return "unknown";
+}
+
+Result<std::string> DiskReader::read(std::string const& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) {
+    return fail(errno == ENOENT ? ErrorCode::not_found : ErrorCode::io, std::strerror(errno));
+  }
+  if (S_ISDIR(status.st_mode)) return fail(ErrorCode::invalid, "is a directory");
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(ErrorCode::permission, std::strerror(errno));
+  std::string bytes;
+  bytes.reserve(static_cast<std::size_t>(std::max<off_t>(status.st_size, 0)));
+  bytes.assign(std::istreambuf_iterator<char>(in), {});
+  if (in.bad()) return fail(ErrorCode::io, "cannot be read to its end");
+  return bytes;
+}
+
+Result<config::Config, Diagnostics> load_config(std::string const& path) {
+  DiskReader disk;
+  auto text = disk.read(path);
+  if (!text) {
+    Diagnostics diagnostics;
+    Diagnostic diagnostic;
+    diagnostic.place.file = path;
+    diagnostic.message = "cannot read the configuration: " + text.error().detail;
+    diagnostic.hint = "give its path with --config";
+    diagnostics.add(std::move(diagnostic));
+    return fail(std::move(diagnostics));
+  }
+  return config::parse_config(SourceText(path, std::move(*text)), disk);
+}
+
+Materials::File const& Materials::file(std::string const& path) {
+  auto const [at, is_new] = files_.try_emplace(path);
+  if (is_new) {
+    DiskReader disk;
+    auto bytes = disk.read(path);
+    if (bytes) {
+      at->second.bytes = std::move(*bytes);
+    } else {
+      at->second.error = bytes.error().detail;
+    }
+  }
+  return at->second;
+}
+
+void Materials::complain(config::Mark const& mark, std::string message, std::string hint) {
+  diagnostics_.add(mark.diagnostic(std::move(message), std::move(hint)));
+}
+
+void Materials::warn(config::Mark const& mark, std::string message, std::string hint) {
+  diagnostics_.add(mark.diagnostic(std::move(message), std::move(hint), Severity::warning));
+}
+
+void Materials::note_expiry(Expiry expiry, config::Mark const& mark) {
+  auto const same = [&](Expiry const& known) {
+    return known.kind == expiry.kind && known.file == expiry.file && known.name == expiry.name &&
+           known.until == expiry.until;
+  };
+  if (std::any_of(expiries_.begin(), expiries_.end(), same)) return;
+  if (expiry.until < at_ + warn_before) {
+    auto const when = expiry.until < at_ ? "has expired on " : "expires on ";
+    std::string const what = expiry.kind == Expiry::Kind::crl ? "the CRL of " : "the certificate ";
+    warn(mark, what + "`" + expiry.name + "` " + when + format_day(expiry.until),
+         expiry.consequence);
+  }
+  expiries_.push_back(std::move(expiry));
+}
+
+std::string const* Materials::contents(config::FilePath const& path, char const* what) {
+  auto const& read = file(path.resolved);
+  if (!read.error.empty()) {
+    complain(path.mark, std::string("cannot read the ") + what + " " + quoted(path.resolved) +
+                            ": " + read.error,
+             "paths are relative to the file that names them");
+    return nullptr;
+  }
+  if (read.bytes.empty()) {
+    complain(path.mark, std::string("the ") + what + " " + quoted(path.resolved) + " is empty");
+    return nullptr;
+  }
+  return &read.bytes;
+}
+
+void Materials::warn_about_key_permissions(config::FilePath const& key) {
+  struct stat status{};
+  if (::stat(key.resolved.c_str(), &status) != 0) return;
+  if ((status.st_mode & (S_IRWXO | S_IWGRP)) == 0) return;
+  warn(key.mark, "the private key " + quoted(key.resolved) + " can be read or changed by others",
+       "chmod 600 " + key.resolved);
+}
+
+tls::ServerIdentity::Pointer Materials::identity(config::FilePath const& certificate,
+                                                 config::FilePath const& key, tls::IdentityUse use,
+                                                 std::string const& used_by) {
+  auto const* const certificate_pem = contents(certificate, "certificate");
+  auto const* const key_pem = contents(key, "private key");
+  if (certificate_pem == nullptr || key_pem == nullptr) return nullptr;
+  auto parsed = use == tls::IdentityUse::server
+                    ? identities_.parse(*certificate_pem, *key_pem)
+                    : tls::ServerIdentity::parse(*certificate_pem, *key_pem, use);
+  if (!parsed) {
+    // Which of the two files is at fault is in the sentence; the place is that of the certificate
+    // unless the key is spoken of first.
+    auto const& detail = parsed.error().detail;
+    bool const about_key = detail.find("key") < detail.find("certificate");
+    auto const& place = about_key ? key : certificate;
+    complain(place.mark, quoted(place.resolved) + ": " + detail);
+    return nullptr;
+  }
+  warn_about_key_permissions(key);
+  for (auto const& warning : (*parsed)->warnings(at_)) {
+    // Dates are told with the expiries, below.
+    if (warning.find("expire") == std::string::npos) {
+      warn(certificate.mark, quoted(certificate.resolved) + ": " + warning);
+    }
+  }
+  auto const& leaf = (*parsed)->leaf();
+  Expiry expiry;
+  expiry.kind = use == tls::IdentityUse::server ? Expiry::Kind::server_certificate
+                                                : Expiry::Kind::upstream_certificate;
+  expiry.name = std::string(leaf.subject_dn());
+  expiry.file = certificate.resolved;
+  expiry.used_by = used_by;
+  expiry.from = leaf.not_before();
+  expiry.until = leaf.not_after();
+  expiry.consequence = use == tls::IdentityUse::server
+                           ? "from then on clients refuse to connect to " + used_by
+                           : "from then on the servers of " + used_by + " refuse the proxy";
+  note_expiry(std::move(expiry), certificate.mark);
+  return std::move(*parsed);
+}
+
+std::optional<std::vector<x509::Certificate::Pointer>> Materials::authorities(
+    std::vector<config::FilePath> const& files, Expiry::Kind kind, std::string const& used_by) {
+  std::vector<x509::Certificate::Pointer> all;
+  bool good = true;
+  for (auto const& path : files) {
+    auto at = certificates_.find(path.resolved);
+    if (at == certificates_.end()) {
+      auto const* const pem = contents(path, "CA file");
+      if (pem == nullptr) {
+        good = false;
+        continue;
+      }
+      auto parsed = x509::parse_certificates(*pem);
+      if (!parsed) {
+        complain(path.mark, "the CA file " + quoted(path.resolved) + ": " + parsed.error().detail,
+                 "it must hold one or more certificates in PEM");
+        good = false;
+        continue;
+      }
+      at = certificates_.emplace(path.resolved, std::move(*parsed)).first;
+    }
+    for (auto const& certificate : at->second) {
+      if (kind == Expiry::Kind::client_ca && !certificate->is_ca()) {
+        complain(path.mark, "`" + std::string(certificate->subject_dn()) + "` in " +
+                                quoted(path.resolved) + " is not a CA certificate",
+                 "name the certificate that issued the clients' certificates, not one of theirs");
+        good = false;
+        continue;
+      }
+      Expiry expiry;
+      expiry.kind = kind;
+      expiry.name = std::string(certificate->subject_dn());
+      expiry.file = path.resolved;
+      expiry.used_by = used_by;
+      expiry.from = certificate->not_before();
+      expiry.until = certificate->not_after();
+      expiry.consequence = "from then on every certificate that it issued counts as not verified";
+      if (kind == Expiry::Kind::client_ca) note_expiry(std::move(expiry), path.mark);
+      all.push_back(certificate);
+    }
+  }
+  if (!good) return std::nullopt;
+  return all;
+}
+
+x509::Trust::Pointer Materials::trust(std::vector<x509::Certificate::Pointer> const& anchors,
+                                      x509::TrustOptions const& options,
+                                      config::Mark const& mark) {
+  std::string key;
+  for (auto const& anchor : anchors) {
+    auto const& bytes = anchor->fingerprint().bytes;
+    key.append(bytes.begin(), bytes.end());
+  }
+  key += std::to_string(options.max_depth) + "/" + std::to_string(options.max_presented) + "/" +
+         std::to_string(options.max_key_bits);
+  auto const digest = x509::sha256(as_bytes(key));
+  if (auto const known = cache_.trusts.find(digest); known != cache_.trusts.end()) {
+    return known->second;
+  }
+  auto built = x509::Trust::build(anchors, options);
+  if (!built) {
+    complain(mark, built.error().detail);
+    return nullptr;
+  }
+  cache_.trusts.emplace(digest, *built);
+  return std::move(*built);
+}
+
+std::optional<std::vector<std::string>> Materials::crl_paths(config::CrlSource const& source) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(source.path.resolved, error)) {
+    return std::vector<std::string>{source.path.resolved};
+  }
+  std::vector<std::string> paths;
+  for (auto const& entry : std::filesystem::directory_iterator(source.path.resolved, error)) {
+    auto const name = entry.path().filename().string();
+    if (entry.is_regular_file(error) && !name.empty() && name.front() != '.') {
+      paths.push_back(entry.path().string());
+    }
+  }
+  if (error) {
+    complain(source.mark,
+             "cannot list the folder " + quoted(source.path.resolved) + ": " + error.message());
+    return std::nullopt;
+  }
+  std::sort(paths.begin(), paths.end());
+  if (paths.empty()) {
+    complain(source.mark, "the folder " + quoted(source.path.resolved) + " holds no CRL",
+             "put the lists there first, or leave `crl` out");
+    return std::nullopt;
+  }
+  return paths;
+}
+
+std::optional<RevocationSet> Materials::revocations(
+    config::ClientAuth const& client_auth, std::vector<x509::Certificate::Pointer> const& anchors,
+    std::vector<x509::LabelledCrl> const& extra, std::string const& used_by) {
+  // The same CAs with the same lists share one index, whichever host names them.
+  std::string key;
+  std::vector<std::pair<std::string, config::Mark>> paths;
+  for (auto const& ca : client_auth.ca) key += ca.resolved + "\n";
+  key += "--\n";
+  for (auto const& source : client_auth.crl) {
+    if (source.kind == config::CrlSource::Kind::url) {
+      key += source.url + "\n";
+      continue;
+    }
+    key += source.path.resolved + "\n";
+    auto found = crl_paths(source);
+    if (!found) return std::nullopt;
+    for (auto& path : *found) paths.emplace_back(std::move(path), source.mark);
+  }
+
+  std::string contents_key;
+  for (auto const& anchor : anchors) {
+    auto const& bytes = anchor->fingerprint().bytes;
+    contents_key.append(bytes.begin(), bytes.end());
+  }
+  for (auto const& list : extra) {
+    auto const digest = x509::sha256(list.crl->der());
+    contents_key.append(digest.bytes.begin(), digest.bytes.end());
+  }
+  for (auto const& [path, mark] : paths) {
+    config::FilePath const named{path, path, mark};
+    auto const* const bytes = contents(named, "CRL");
+    if (bytes == nullptr) return std::nullopt;
+    auto const digest = x509::sha256(as_bytes(*bytes));
+    contents_key.append(digest.bytes.begin(), digest.bytes.end());
+  }
+  auto const digest = x509::sha256(as_bytes(contents_key));
+  auto const known = cache_.revocations.find(key);
+  auto set = RevocationSet{digest, nullptr};
+  if (known != cache_.revocations.end() && known->second.contents == digest) {
+    set = known->second;
+  } else {
+    auto lists = extra;
+    for (auto const& [path, mark] : paths) {
+      auto parsed = x509::parse_crls(file(path).bytes);
+      if (!parsed) {
+        complain(mark, "the CRL " + quoted(path) + ": " + parsed.error().detail,
+                 "a CRL is PEM (BEGIN X509 CRL) or DER; write it under another name and rename it "
+                 "into place, so that it is never read half written");
+        return std::nullopt;
+      }
+      for (auto& crl : *parsed) lists.push_back({std::move(crl), path});
+    }
+    auto const* const previous =
+        known == cache_.revocations.end() ? nullptr : known->second.index.get();
+    auto built = x509::RevocationIndex::build(lists, anchors, previous);
+    if (!built) {
+      auto mark = client_auth.mark;
+      if (!client_auth.crl.empty()) mark = client_auth.crl.front().mark;
+      for (auto const& [path, place] : paths) {
+        if (built.error().detail.find(path) != std::string::npos) mark = place;
+      }
+      complain(mark, built.error().detail);
+      return std::nullopt;
+    }
+    set.index = std::move(*built);
+    cache_.revocations.insert_or_assign(key, set);
+  }
+
+  auto mark = client_auth.mark;
+  if (!client_auth.crl.empty()) mark = client_auth.crl.front().mark;
+  for (auto const& facts : set.index->lists()) {
+    if (!facts.next_update) continue;
+    Expiry expiry;
+    expiry.kind = Expiry::Kind::crl;
+    expiry.name = facts.issuer_dn;
+    expiry.file = facts.label;
+    expiry.used_by = used_by;
+    expiry.from = facts.this_update;
+    expiry.until = *facts.next_update;
+    expiry.consequence =
+        *client_auth.on_expired_crl == config::OnExpiredCrl::deny
+            ? "from then on every certificate of this issuer counts as not verified "
+              "(on_expired_crl: deny)"
+            : "from then on revocations made later are not known (on_expired_crl: use_last)";
+    note_expiry(std::move(expiry), mark);
+  }
+  for (auto const& anchor : anchors) {
+    if (!set.index->has_issuer(anchor->id_as_issuer()) &&
+        *client_auth.crl_check == config::CrlCheck::chain) {
+      warn(mark, "no CRL speaks for the issuer `" + std::string(anchor->subject_dn()) + "`",
+           "its certificates are never found revoked; add its CRL, or set `crl_check: leaf`");
+    }
+  }
+  return set;
+}
+
+}  // namespace certgate::gateway

@@ -1,0 +1,82 @@
+// Certificates, keys, CAs and CRLs from files, parsed once and shared by hosts and Generations.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "certgate/config/config.hpp"
+#include "certgate/gateway/build.hpp"
+#include "certgate/tls/host_settings.hpp"
+#include "certgate/tls/server_identity.hpp"
+#include "certgate/x509/revocation_index.hpp"
+#include "certgate/x509/trust.hpp"
+
+namespace certgate::gateway {
+
+// Lists in force for a set of CAs, and what they were made from.
+struct RevocationSet {
+  x509::Digest contents;  // of the CAs and every list
+  x509::RevocationIndex::Pointer index;
+};
+
+// What is kept between builds. A build works on a copy of the maps; commit() keeps it.
+struct MaterialCache {
+  std::map<std::string, RevocationSet> revocations;  // by the paths of CAs and lists
+  std::map<x509::Digest, x509::Trust::Pointer> trusts;  // by what they were made from
+};
+
+class Materials {
+ public:
+  Materials(MaterialCache& cache, tls::ServerIdentities& identities, Diagnostics& diagnostics,
+            std::vector<Expiry>& expiries, UnixSeconds at)
+      : cache_(cache),
+        identities_(identities),
+        diagnostics_(diagnostics),
+        expiries_(expiries),
+        at_(at) {}
+
+  // Each reports what is wrong at the place that names the file, and then gives null or nullopt.
+  tls::ServerIdentity::Pointer identity(config::FilePath const& certificate,
+                                        config::FilePath const& key, tls::IdentityUse use,
+                                        std::string const& used_by);
+  std::optional<std::vector<x509::Certificate::Pointer>> authorities(
+      std::vector<config::FilePath> const& files, Expiry::Kind kind, std::string const& used_by);
+  x509::Trust::Pointer trust(std::vector<x509::Certificate::Pointer> const& anchors,
+                             x509::TrustOptions const& options, config::Mark const& mark);
+  // The lists of a host; `extra` are those that were fetched, with their labels.
+  std::optional<RevocationSet> revocations(
+      config::ClientAuth const& client_auth,
+      std::vector<x509::Certificate::Pointer> const& anchors,
+      std::vector<x509::LabelledCrl> const& extra, std::string const& used_by);
+
+  // Contents of a file, read once per build.
+  std::string const* contents(config::FilePath const& file, char const* what);
+
+ private:
+  struct File {
+    std::string bytes;
+    std::string error;  // why it cannot be read; empty: it could
+  };
+  File const& file(std::string const& path);
+  void complain(config::Mark const& mark, std::string message, std::string hint = {});
+  void warn(config::Mark const& mark, std::string message, std::string hint = {});
+  void note_expiry(Expiry expiry, config::Mark const& mark);
+  void warn_about_key_permissions(config::FilePath const& key);
+  std::optional<std::vector<std::string>> crl_paths(config::CrlSource const& source);
+
+  MaterialCache& cache_;
+  tls::ServerIdentities& identities_;
+  Diagnostics& diagnostics_;
+  std::vector<Expiry>& expiries_;
+  UnixSeconds at_;
+  std::map<std::string, File> files_;
+  std::map<std::string, std::vector<x509::Certificate::Pointer>> certificates_;
+};
+
+// "2027-01-31 12:00 UTC".
+std::string format_day(UnixSeconds time);
+
+}  // namespace certgate::gateway
