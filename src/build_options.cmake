@@ -28,4 +28,4 @@ endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 # Asio without deprecated names.
-add_compile_definitions(BOOST_ASIO_NO_DEPRECATED CERTGATE_VERSION="${PROJECT_VERSION}")
+add_compile_definitions(BOOST_ASIO_NO_DEPRECATED)
