@@ -238,20 +238,21 @@ TEST_F(ServerTest, a_port_in_use_is_a_conflict) {
   EXPECT_EQ(second.error().code, ErrorCode::conflict);
 }
 
-TEST_F(ServerTest, hostile_requests_are_refused_or_cut_off) {
-  auto const address = start({.address = *Address::parse("127.0.0.1:0"), .request_timeout = 50ms});
+TEST_F(ServerTest, hostile_requests_are_refused) {
+  auto const address = start({.address = *Address::parse("127.0.0.1:0")});
   EXPECT_TRUE(exchange(address, "GET /status HTTP/1.1\r\nHost: evil.example\r\n\r\n")
                   .starts_with("HTTP/1.1 421 "));
   EXPECT_TRUE(exchange(address, "\x16\x03\x01\r\n\r\n").starts_with("HTTP/1.1 400 "));
   std::string const endless = "GET /" + std::string(max_head_bytes, 'a');
   EXPECT_TRUE(exchange(address, endless).starts_with("HTTP/1.1 431 "));
-  EXPECT_EQ(exchange(address, "GET /status HT"), "") << "too slow: closed";
-  EXPECT_EQ(exchange(address,
-                     "POST /reload HTTP/1.1\r\nHost: localhost\r\n"
-                     "Content-Length: 9\r\n\r\n"),
-            "");
   EXPECT_TRUE(
       exchange(address, "HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n").ends_with("\r\n\r\n"));
+}
+
+TEST_F(ServerTest, slow_requests_are_cut_off) {
+  auto const address = start({.address = unix_address(), .request_timeout = 10ms});
+  EXPECT_EQ(exchange(address, "GET /status HT"), "");
+  EXPECT_EQ(exchange(address, "POST /reload HTTP/1.1\r\nContent-Length: 9\r\n\r\n"), "");
 }
 
 TEST_F(ServerTest, idle_connections_are_bounded_and_do_not_last) {
