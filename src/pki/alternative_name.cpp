@@ -41,7 +41,8 @@ bool is_email(std::string_view text) {
   auto const at = text.find('@');
   if (at == std::string_view::npos || at == 0 || at > 64) return false;
   auto const local = text.substr(0, at);
-  if (!is_printable_ascii(local) || local.find_first_of("<>()[],;:\\\"") != local.npos) return false;
+  if (!is_printable_ascii(local) || local.find_first_of("<>()[],;:\\\"") != local.npos)
+    return false;
   return is_domain(text.substr(at + 1));
 }
 
@@ -50,7 +51,8 @@ bool is_uri(std::string_view text) {
   auto const colon = text.find(':');
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) return false;
   auto const scheme = text.substr(0, colon);
-  if (is_alphanumeric(scheme.front()) && scheme.front() >= '0' && scheme.front() <= '9') return false;
+  if (is_alphanumeric(scheme.front()) && scheme.front() >= '0' && scheme.front() <= '9')
+    return false;
   bool const scheme_fine = std::all_of(scheme.begin(), scheme.end(), [](char c) {
     return is_alphanumeric(c) || c == '+' || c == '-' || c == '.';
   });
@@ -91,10 +93,14 @@ std::optional<std::size_t> count_characters(std::string_view text) {
 
 std::string_view name_of(NameKind kind) {
   switch (kind) {
-    case NameKind::dns: return "dns";
-    case NameKind::uri: return "uri";
-    case NameKind::email: return "email";
-    case NameKind::ip: return "ip";
+    case NameKind::dns:
+      return "dns";
+    case NameKind::uri:
+      return "uri";
+    case NameKind::email:
+      return "email";
+    case NameKind::ip:
+      return "ip";
   }
   return "unknown";
 }
@@ -111,7 +117,8 @@ Result<AlternativeName> AlternativeName::parse(NameKind kind, std::string_view t
       if (is_domain(domain) && !IpAddress::parse(text)) {
         return AlternativeName(kind, ascii_lower(text));
       }
-      return fail(ErrorCode::invalid, quoted(text) + " is not a DNS name (such as api.example.com)");
+      return fail(ErrorCode::invalid,
+                  quoted(text) + " is not a DNS name (such as api.example.com)");
     }
     case NameKind::uri:
       if (is_uri(text)) return AlternativeName(kind, std::string(text));
@@ -154,9 +161,9 @@ Result<void> check_subject(Subject const& subject) {
                                           " is not plain UTF-8 text without control characters");
     }
     if (*characters > max_common_name_characters) {
-      return fail(ErrorCode::invalid,
-                  std::string(what) + " has " + std::to_string(*characters) +
-                      " characters; at most " + std::to_string(max_common_name_characters));
+      return fail(ErrorCode::invalid, std::string(what) + " has " + std::to_string(*characters) +
+                                          " characters; at most " +
+                                          std::to_string(max_common_name_characters));
     }
     return {};
   };

@@ -34,9 +34,8 @@ NameOwner build_name(Subject const& subject) {
 }
 
 IntegerOwner build_integer(Serial const& serial) {
-  BignumOwner const number(BN_bin2bn(
-      reinterpret_cast<unsigned char const*>(serial.bytes().data()),
-      static_cast<int>(serial.bytes().size()), nullptr));
+  BignumOwner const number(BN_bin2bn(reinterpret_cast<unsigned char const*>(serial.bytes().data()),
+                                     static_cast<int>(serial.bytes().size()), nullptr));
   return IntegerOwner(number ? BN_to_ASN1_INTEGER(number.get(), nullptr) : nullptr);
 }
 
@@ -45,10 +44,9 @@ Result<void> check_order(CertificateOrder const& order) {
   if (auto fine = check_subject(order.subject); !fine) return fine;
   for (auto const& name : order.alternative_names) {
     if (!profile.allows(name)) {
-      return fail(ErrorCode::invalid, "profile " + std::string(profile.name) +
-                                          " does not allow the " +
-                                          std::string(name_of(name.kind())) + " name " +
-                                          name.text());
+      return fail(ErrorCode::invalid,
+                  "profile " + std::string(profile.name) + " does not allow the " +
+                      std::string(name_of(name.kind())) + " name " + name.text());
     }
   }
   if (order.validity.not_after <= order.validity.not_before) {
@@ -66,8 +64,7 @@ Result<CertificateOwner> build(CertificateOrder const& order, X509 const* issuer
   auto const not_before = asn1_time_of(order.validity.not_before);
   auto const not_after = asn1_time_of(order.validity.not_after);
   auto const* cursor = reinterpret_cast<unsigned char const*>(order.public_key_der.data());
-  KeyOwner const key(
-      d2i_PUBKEY(nullptr, &cursor, static_cast<long>(order.public_key_der.size())));
+  KeyOwner const key(d2i_PUBKEY(nullptr, &cursor, static_cast<long>(order.public_key_der.size())));
   if (!not_before || !not_after) {
     return fail(ErrorCode::invalid, "the validity lies outside the years that X.509 can write");
   }
@@ -97,17 +94,15 @@ Result<Certificate> sign(CertificateOwner certificate, PrivateKey const& key) {
 
 Result<void> verify_strictly(Certificate const& certificate, Certificate const& issuer) {
   std::unique_ptr<X509_STORE, Release<X509_STORE_free>> const store(X509_STORE_new());
-  std::unique_ptr<X509_STORE_CTX, Release<X509_STORE_CTX_free>> const context(
-      X509_STORE_CTX_new());
+  std::unique_ptr<X509_STORE_CTX, Release<X509_STORE_CTX_free>> const context(X509_STORE_CTX_new());
   if (!store || !context || X509_STORE_add_cert(store.get(), issuer.handle()) != 1 ||
       X509_STORE_CTX_init(context.get(), store.get(), certificate.handle(), nullptr) != 1) {
     return fail(openssl_error("cannot check the new certificate"));
   }
   auto* const parameters = X509_STORE_CTX_get0_param(context.get());
   X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_X509_STRICT);
-  X509_VERIFY_PARAM_set_time(parameters,
-                             std::max(certificate.validity().not_before,
-                                      issuer.validity().not_before));
+  X509_VERIFY_PARAM_set_time(
+      parameters, std::max(certificate.validity().not_before, issuer.validity().not_before));
   if (X509_verify_cert(context.get()) == 1) return {};
   int const code = X509_STORE_CTX_get_error(context.get());
   if (code == X509_V_ERR_PERMITTED_VIOLATION || code == X509_V_ERR_EXCLUDED_VIOLATION) {
@@ -160,9 +155,8 @@ Result<Certificate> Authority::issue(CertificateOrder const& order) const {
   long const own_path_length = X509_get_pathlen(certificate_.handle());
   if (profile_of(order.profile).is_authority && own_path_length >= 0 &&
       order.path_length >= own_path_length) {
-    return fail(ErrorCode::permission, "the path length of " +
-                                           certificate_.subject().common_name + " (" +
-                                           std::to_string(own_path_length) +
+    return fail(ErrorCode::permission, "the path length of " + certificate_.subject().common_name +
+                                           " (" + std::to_string(own_path_length) +
                                            ") does not allow this authority below it");
   }
   CERTGATE_TRY(auto built, build(order, certificate_.handle()));

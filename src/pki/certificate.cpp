@@ -55,8 +55,7 @@ Result<Certificate> Certificate::parse_pem(std::string_view pem) {
 }
 
 Result<Certificate> Certificate::adopt(std::shared_ptr<X509> certificate) {
-  BignumOwner const number(
-      ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate.get()), nullptr));
+  BignumOwner const number(ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate.get()), nullptr));
   if (!number || BN_is_negative(number.get())) {
     return fail(ErrorCode::invalid, "the certificate's serial is not a positive number");
   }

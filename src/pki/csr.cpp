@@ -40,16 +40,16 @@ Result<void> read_extensions(X509_REQ* request, CertificateRequest& read) {
     GeneralNamesOwner const names(static_cast<GENERAL_NAMES*>(X509V3_EXT_d2i(extension)));
     if (!names) return fail(openssl_error("cannot read the requested names"));
     if (sk_GENERAL_NAME_num(names.get()) > static_cast<int>(max_requested_names)) {
-      return fail(ErrorCode::exhausted, "the request has more than " +
-                                            std::to_string(max_requested_names) + " names");
+      return fail(ErrorCode::exhausted,
+                  "the request has more than " + std::to_string(max_requested_names) + " names");
     }
     auto found = read_general_names(names.get());
     for (auto& name : found.names) read.alternative_names.push_back(std::move(name));
     for (auto& why : found.refused) read.ignored.push_back(std::move(why));
   }
   if (read.alternative_names.size() > max_requested_names) {
-    return fail(ErrorCode::exhausted, "the request has more than " +
-                                          std::to_string(max_requested_names) + " names");
+    return fail(ErrorCode::exhausted,
+                "the request has more than " + std::to_string(max_requested_names) + " names");
   }
   return {};
 }
@@ -58,8 +58,8 @@ Result<void> read_extensions(X509_REQ* request, CertificateRequest& read) {
 
 Result<CertificateRequest> CertificateRequest::parse(std::string_view text) {
   if (text.size() > max_request_bytes) {
-    return fail(ErrorCode::exhausted, "the request is larger than " +
-                                          std::to_string(max_request_bytes) + " bytes");
+    return fail(ErrorCode::exhausted,
+                "the request is larger than " + std::to_string(max_request_bytes) + " bytes");
   }
   auto const request = read_request(text);
   if (!request) return fail(openssl_error("this is not a certificate request (PKCS#10)"));
@@ -115,10 +115,10 @@ Result<std::string> make_request(PrivateKey const& key, Subject const& subject,
   if (!names.empty()) {
     auto const general_names = build_general_names(names);
     STACK_OF(X509_EXTENSION)* list = nullptr;
-    bool const added =
-        general_names && X509V3_add1_i2d(&list, NID_subject_alt_name, general_names.get(), 0,
-                                         X509V3_ADD_DEFAULT) == 1 &&
-        X509_REQ_add_extensions(request.get(), list) == 1;
+    bool const added = general_names &&
+                       X509V3_add1_i2d(&list, NID_subject_alt_name, general_names.get(), 0,
+                                       X509V3_ADD_DEFAULT) == 1 &&
+                       X509_REQ_add_extensions(request.get(), list) == 1;
     ExtensionsOwner const owner(list);
     if (!added) return fail(openssl_error("cannot add the names to the request"));
   }

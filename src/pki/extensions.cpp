@@ -63,8 +63,7 @@ OctetsOwner key_identifier_of(X509 const* certificate) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned length = 0;
   OctetsOwner identifier(ASN1_OCTET_STRING_new());
-  if (!identifier ||
-      X509_pubkey_digest(certificate, EVP_sha256(), digest.data(), &length) != 1 ||
+  if (!identifier || X509_pubkey_digest(certificate, EVP_sha256(), digest.data(), &length) != 1 ||
       ASN1_OCTET_STRING_set(identifier.get(), digest.data(), key_identifier_bytes) != 1) {
     return nullptr;
   }

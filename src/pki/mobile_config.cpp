@@ -9,10 +9,17 @@ std::string escaped(std::string_view text) {
   std::string out;
   for (char const c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -38,8 +45,8 @@ class Dictionary {
     out_ += "<key>" + std::string(key) + "</key><string>" + escaped(value) + "</string>\n";
   }
   void data(std::string_view key, std::string_view bytes) {
-    out_ += "<key>" + std::string(key) + "</key><data>" + format_base64(as_bytes(bytes)) +
-            "</data>\n";
+    out_ +=
+        "<key>" + std::string(key) + "</key><data>" + format_base64(as_bytes(bytes)) + "</data>\n";
   }
   void raw(std::string_view key, std::string_view xml) {
     out_ += "<key>" + std::string(key) + "</key>" + std::string(xml) + '\n';
@@ -74,7 +81,8 @@ std::string format_mobile_config(MobileConfigOrder const& order) {
     out += "<key>PayloadContent</key><array>\n";
     {
       Dictionary identity(out);
-      add_payload_head(identity, order, "com.apple.security.pkcs12", order.identifier + ".identity");
+      add_payload_head(identity, order, "com.apple.security.pkcs12",
+                       order.identifier + ".identity");
       identity.text("PayloadDisplayName", order.display_name);
       identity.text("PayloadCertificateFileName", "identity.p12");
       identity.data("PayloadContent", order.pkcs12);

@@ -9,7 +9,8 @@
 namespace certgate::pki {
 namespace {
 
-constexpr std::string_view password_letters = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
+constexpr std::string_view password_letters =
+    "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
 constexpr std::size_t password_groups = 6;
 constexpr std::size_t group_letters = 4;
 
@@ -37,8 +38,8 @@ Result<std::string> format_pkcs12(Pkcs12Order const& order) {
   }
   bool const modern = order.encryption == Pkcs12Encryption::modern;
   int const cipher = modern ? NID_aes_256_cbc : NID_pbe_WithSHA1And3_Key_TripleDES_CBC;
-  int const iterations = order.strength == PasswordStrength::unknown ? stretching_iterations
-                                                                     : usual_iterations;
+  int const iterations =
+      order.strength == PasswordStrength::unknown ? stretching_iterations : usual_iterations;
   CertificatesOwner const chain(sk_X509_new_null());
   for (auto const& certificate : order.chain) {
     if (X509_add_cert(chain.get(), certificate.handle(), X509_ADD_FLAG_UP_REF) != 1) {

@@ -23,11 +23,16 @@ constexpr std::array key_types{
 
 EVP_PKEY* generate(KeyType type) {
   switch (type) {
-    case KeyType::p256: return EVP_EC_gen("P-256");
-    case KeyType::p384: return EVP_EC_gen("P-384");
-    case KeyType::rsa2048: return EVP_RSA_gen(2048);
-    case KeyType::rsa4096: return EVP_RSA_gen(4096);
-    case KeyType::ed25519: return EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
+    case KeyType::p256:
+      return EVP_EC_gen("P-256");
+    case KeyType::p384:
+      return EVP_EC_gen("P-384");
+    case KeyType::rsa2048:
+      return EVP_RSA_gen(2048);
+    case KeyType::rsa4096:
+      return EVP_RSA_gen(4096);
+    case KeyType::ed25519:
+      return EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
   }
   return nullptr;
 }

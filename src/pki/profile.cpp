@@ -27,10 +27,14 @@ constexpr std::array profiles{
 
 bool Profile::allows(AlternativeName const& name_asked) const {
   switch (name_asked.kind()) {
-    case NameKind::dns: return dns && (wildcards || !name_asked.text().starts_with("*."));
-    case NameKind::uri: return uri;
-    case NameKind::email: return email;
-    case NameKind::ip: return ip;
+    case NameKind::dns:
+      return dns && (wildcards || !name_asked.text().starts_with("*."));
+    case NameKind::uri:
+      return uri;
+    case NameKind::email:
+      return email;
+    case NameKind::ip:
+      return ip;
   }
   return false;
 }

@@ -82,9 +82,12 @@ std::optional<Status> parse_status(std::string_view name) {
 
 Status status_at(RecordedState state, UnixSeconds not_after, UnixSeconds now) {
   switch (state) {
-    case RecordedState::revoked: return Status::revoked;
-    case RecordedState::held: return Status::held;
-    case RecordedState::active: break;
+    case RecordedState::revoked:
+      return Status::revoked;
+    case RecordedState::held:
+      return Status::held;
+    case RecordedState::active:
+      break;
   }
   return now > not_after ? Status::expired : Status::active;
 }

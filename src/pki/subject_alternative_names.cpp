@@ -8,8 +8,7 @@ namespace {
 GeneralNameOwner text_name(int type, std::string_view text) {
   GeneralNameOwner name(GENERAL_NAME_new());
   auto* const value = ASN1_IA5STRING_new();
-  if (!name || !value ||
-      ASN1_STRING_set(value, text.data(), static_cast<int>(text.size())) != 1) {
+  if (!name || !value || ASN1_STRING_set(value, text.data(), static_cast<int>(text.size())) != 1) {
     ASN1_IA5STRING_free(value);
     return nullptr;
   }
@@ -31,10 +30,14 @@ GeneralNameOwner address_name(std::string_view bytes) {
 
 int type_of(NameKind kind) {
   switch (kind) {
-    case NameKind::dns: return GEN_DNS;
-    case NameKind::uri: return GEN_URI;
-    case NameKind::email: return GEN_EMAIL;
-    case NameKind::ip: return GEN_IPADD;
+    case NameKind::dns:
+      return GEN_DNS;
+    case NameKind::uri:
+      return GEN_URI;
+    case NameKind::email:
+      return GEN_EMAIL;
+    case NameKind::ip:
+      return GEN_IPADD;
   }
   return GEN_OTHERNAME;
 }
@@ -53,7 +56,8 @@ GeneralNameOwner subtree_name(NameSubtree const& subtree) {
   auto bytes = address_bytes(network->address());
   std::string mask(bytes.size(), '\0');
   for (unsigned bit = 0; bit < network->length(); ++bit) {
-    mask[bit / 8] = static_cast<char>(static_cast<unsigned char>(mask[bit / 8]) | (0x80 >> bit % 8));
+    mask[bit / 8] =
+        static_cast<char>(static_cast<unsigned char>(mask[bit / 8]) | (0x80 >> bit % 8));
   }
   return address_name(bytes + mask);
 }
@@ -111,10 +115,18 @@ ReadNames read_general_names(GENERAL_NAMES const* names) {
     std::string text;
     NameKind kind = NameKind::dns;
     switch (type) {
-      case GEN_DNS: kind = NameKind::dns; break;
-      case GEN_URI: kind = NameKind::uri; break;
-      case GEN_EMAIL: kind = NameKind::email; break;
-      case GEN_IPADD: kind = NameKind::ip; break;
+      case GEN_DNS:
+        kind = NameKind::dns;
+        break;
+      case GEN_URI:
+        kind = NameKind::uri;
+        break;
+      case GEN_EMAIL:
+        kind = NameKind::email;
+        break;
+      case GEN_IPADD:
+        kind = NameKind::ip;
+        break;
       default:
         read.refused.push_back("an alternative name of a kind that certgate does not sign");
         continue;

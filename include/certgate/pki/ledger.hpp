@@ -54,8 +54,8 @@ class Ledger {
   virtual Result<std::vector<LedgerEntry>> find_by_name(std::string_view name) = 0;
   virtual Result<std::vector<LedgerEntry>> find_by_public_key(std::string_view sha256) = 0;
   virtual Result<std::vector<LedgerEntry>> all() = 0;
-  virtual Result<void> set_state(Serial const& serial, RecordedState state,
-                                 RevocationReason reason, UnixSeconds at) = 0;
+  virtual Result<void> set_state(Serial const& serial, RecordedState state, RevocationReason reason,
+                                 UnixSeconds at) = 0;
   // Held and revoked certificates of one issuer, with what a list needs.
   virtual Result<std::vector<LedgerEntry>> not_active(std::string_view issuer) = 0;
   // The newest list of the issuer, and what to record when the next is signed.

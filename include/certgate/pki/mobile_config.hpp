@@ -16,11 +16,11 @@
 namespace certgate::pki {
 
 struct MobileConfigOrder {
-  std::string identifier;      // reverse DNS, stable over renewals: "certgate.example.ann-phone"
-  std::string display_name;    // what Settings shows
-  std::string organization;    // may be empty
-  std::string pkcs12;          // DER; the legacy encryption is read by every iOS
-  std::string password;        // empty: the phone asks for it, so that the file alone is no key
+  std::string identifier;    // reverse DNS, stable over renewals: "certgate.example.ann-phone"
+  std::string display_name;  // what Settings shows
+  std::string organization;  // may be empty
+  std::string pkcs12;        // DER; the legacy encryption is read by every iOS
+  std::string password;      // empty: the phone asks for it, so that the file alone is no key
   std::vector<Certificate> authorities;  // installed as certificates beside the identity
 };
 

@@ -27,10 +27,10 @@ struct Profile {
   bool is_authority;
   bool client_auth;
   bool server_auth;
-  bool wildcards;                     // "*.example.com" may be asked for
-  bool dns, uri, email, ip;           // kinds of alternative names it may carry
-  int default_days;                   // lifetime when nobody says
-  std::string_view sentence;          // for --help
+  bool wildcards;             // "*.example.com" may be asked for
+  bool dns, uri, email, ip;   // kinds of alternative names it may carry
+  int default_days;           // lifetime when nobody says
+  std::string_view sentence;  // for --help
 
   bool allows(AlternativeName const& name) const;
 };

@@ -151,23 +151,34 @@ INSTANTIATE_TEST_SUITE_P(
     Orders, Refuses,
     testing::Values(
         Refusal{"nameless", [](CertificateOrder& o) { o.subject.common_name.clear(); }, "empty"},
-        Refusal{"nul_in_name", [](CertificateOrder& o) { o.subject.common_name = std::string("a\0b", 3); },
+        Refusal{"nul_in_name",
+                [](CertificateOrder& o) { o.subject.common_name = std::string("a\0b", 3); },
                 "control characters"},
-        Refusal{"long_name", [](CertificateOrder& o) { o.subject.common_name = std::string(65, 'a'); },
+        Refusal{"long_name",
+                [](CertificateOrder& o) { o.subject.common_name = std::string(65, 'a'); },
                 "65 characters"},
-        Refusal{"backwards", [](CertificateOrder& o) { o.validity = {now, now - 1}; }, "end before"},
+        Refusal{"backwards",
+                [](CertificateOrder& o) {
+                  o.validity = {now, now - 1};
+                },
+                "end before"},
         Refusal{"too_long", [](CertificateOrder& o) { o.validity.not_after = now + 4000 * day; },
                 "outside that of the authority"},
         Refusal{"too_early", [](CertificateOrder& o) { o.validity.not_before = now - 2 * day; },
                 "outside that of the authority"},
-        Refusal{"wildcard", [](CertificateOrder& o) {
+        Refusal{"wildcard",
+                [](CertificateOrder& o) {
                   o.alternative_names = {name(NameKind::dns, "*.example.com")};
-                }, "does not allow"},
+                },
+                "does not allow"},
         Refusal{"no_key", [](CertificateOrder& o) { o.public_key_der.clear(); }, "public key"},
-        Refusal{"own_key", [](CertificateOrder& o) {
+        Refusal{"own_key",
+                [](CertificateOrder& o) {
                   o.public_key_der = p256_pair().intermediate.certificate().public_key_der();
-                }, "own"},
-        Refusal{"another_root", [](CertificateOrder& o) { o.profile = ProfileKind::root; }, "signs itself"},
+                },
+                "own"},
+        Refusal{"another_root", [](CertificateOrder& o) { o.profile = ProfileKind::root; },
+                "signs itself"},
         Refusal{"sub_authority", [](CertificateOrder& o) { o.profile = ProfileKind::intermediate; },
                 "path length"}),
     [](auto const& row) { return std::string(row.param.what); });
@@ -243,7 +254,8 @@ TEST(SignNextList, never_looks_older_when_the_clock_was_set_back) {
   MemoryLedger ledger;
   auto const& authority = p256_pair().intermediate;
   auto const first = sign_next_list(authority, ledger, "intermediate", now, 7 * day).value();
-  auto const second = sign_next_list(authority, ledger, "intermediate", now - 3600, 7 * day).value();
+  auto const second =
+      sign_next_list(authority, ledger, "intermediate", now - 3600, 7 * day).value();
   EXPECT_GE(second.this_update, first.this_update);
   EXPECT_EQ(second.number, 2);
 }
@@ -255,8 +267,8 @@ TEST(SignNextList, drops_an_entry_only_after_a_list_beyond_its_end) {
   order.validity.not_after = now + day;
   auto const leaf = authority.issue(order).value();
   ASSERT_TRUE(ledger.record(entry_of(leaf)));
-  ASSERT_TRUE(ledger.set_state(leaf.serial(), RecordedState::revoked,
-                               RevocationReason::unspecified, now));
+  ASSERT_TRUE(
+      ledger.set_state(leaf.serial(), RecordedState::revoked, RevocationReason::unspecified, now));
   X509_REVOKED* revoked = nullptr;
   auto const listed = [&](UnixSeconds at) {
     auto const signed_list = sign_next_list(authority, ledger, "intermediate", at, 7 * day).value();

@@ -75,7 +75,12 @@ TEST(CertificateRequest, is_refused_at_every_damaged_byte_or_still_proves_posses
 TEST(Pkcs12, opens_with_its_password_only) {
   auto const key = PrivateKey::make(KeyType::p256).value();
   auto const authority = make_authority(key);
-  Pkcs12Order order{key, authority.certificate(), {}, "phone", "secret", PasswordStrength::random,
+  Pkcs12Order order{key,
+                    authority.certificate(),
+                    {},
+                    "phone",
+                    "secret",
+                    PasswordStrength::random,
                     Pkcs12Encryption::modern};
   for (auto const encryption : {Pkcs12Encryption::modern, Pkcs12Encryption::legacy}) {
     order.encryption = encryption;
@@ -108,7 +113,7 @@ TEST(Passwords, have_groups_without_look_alikes) {
 
 TEST(MobileConfig, is_the_same_for_the_same_identity_and_escapes_text) {
   auto const authority = make_authority(PrivateKey::make(KeyType::p256).value());
-  MobileConfigOrder order{"certgate.ann", "Ann's <phone> & co", "Org", "p12", {},
+  MobileConfigOrder order{"certgate.ann",           "Ann's <phone> & co", "Org", "p12", {},
                           {authority.certificate()}};
   auto const text = format_mobile_config(order);
   EXPECT_EQ(text, format_mobile_config(order));
