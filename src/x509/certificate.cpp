@@ -1,6 +1,7 @@
 // A certificate's facts on demand, and the small readings behind them.
 #include "certgate/x509/certificate.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cstdio>
@@ -19,12 +20,12 @@ unsigned bit_length(Bytes magnitude) {
 }
 
 unsigned curve_bits(Bytes oid) {
-  if (is_oid(oid, "\x2a\x86\x48\xce\x3d\x03\x01\x07")) return 256;  // P-256
-  if (is_oid(oid, "\x2b\x81\x04\x00\x22")) return 384;              // P-384
-  if (is_oid(oid, "\x2b\x81\x04\x00\x23")) return 521;              // P-521
-  if (is_oid(oid, "\x2b\x81\x04\x00\x21")) return 224;              // P-224
-  if (is_oid(oid, "\x2b\x81\x04\x00\x0a")) return 256;              // secp256k1
-  if (is_oid(oid, "\x2a\x86\x48\xce\x3d\x03\x01\x01")) return 192;  // P-192
+  if (is_oid(oid, "\x2a\x86\x48\xce\x3d\x03\x01\x07")) return 256;      // P-256
+  if (is_oid(oid, "\x2b\x81\x04\x00\x22")) return 384;                  // P-384
+  if (is_oid(oid, "\x2b\x81\x04\x00\x23")) return 521;                  // P-521
+  if (is_oid(oid, "\x2b\x81\x04\x00\x21")) return 224;                  // P-224
+  if (is_oid(oid, "\x2b\x81\x04\x00\x0a")) return 256;                  // secp256k1
+  if (is_oid(oid, "\x2a\x86\x48\xce\x3d\x03\x01\x01")) return 192;      // P-192
   if (is_oid(oid, "\x2b\x24\x03\x03\x02\x08\x01\x01\x07")) return 256;  // brainpoolP256r1
   if (is_oid(oid, "\x2b\x24\x03\x03\x02\x08\x01\x01\x0b")) return 384;  // brainpoolP384r1
   if (is_oid(oid, "\x2b\x24\x03\x03\x02\x08\x01\x01\x0d")) return 512;  // brainpoolP512r1
@@ -102,13 +103,20 @@ std::uint16_t extended_key_usage_bit(Bytes oid) {
   if (is_oid(oid, "\x55\x1d\x25\x00")) return any_purpose;
   if (oid.size() == 8 && as_text(oid.first(7)) == "\x2b\x06\x01\x05\x05\x07\x03") {
     switch (oid[7]) {
-      case 1: return server_auth;
-      case 2: return client_auth;
-      case 3: return code_signing;
-      case 4: return email_protection;
-      case 8: return time_stamping;
-      case 9: return ocsp_signing;
-      default: break;
+      case 1:
+        return server_auth;
+      case 2:
+        return client_auth;
+      case 3:
+        return code_signing;
+      case 4:
+        return email_protection;
+      case 8:
+        return time_stamping;
+      case 9:
+        return ocsp_signing;
+      default:
+        break;
     }
   }
   return other_purpose;
@@ -116,13 +124,20 @@ std::uint16_t extended_key_usage_bit(Bytes oid) {
 
 std::string_view name_of(KeyType type) {
   switch (type) {
-    case KeyType::rsa: return "RSA";
-    case KeyType::rsa_pss: return "RSA-PSS";
-    case KeyType::ec: return "EC";
-    case KeyType::ed25519: return "Ed25519";
-    case KeyType::ed448: return "Ed448";
-    case KeyType::dsa: return "DSA";
-    case KeyType::other: break;
+    case KeyType::rsa:
+      return "RSA";
+    case KeyType::rsa_pss:
+      return "RSA-PSS";
+    case KeyType::ec:
+      return "EC";
+    case KeyType::ed25519:
+      return "Ed25519";
+    case KeyType::ed448:
+      return "Ed448";
+    case KeyType::dsa:
+      return "DSA";
+    case KeyType::other:
+      break;
   }
   return "other";
 }

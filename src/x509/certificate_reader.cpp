@@ -1,6 +1,7 @@
 // Reads a certificate's DER into facts: one walk, one allocation for all texts.
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "certgate/base/ip.hpp"
@@ -194,14 +195,29 @@ class CertificateReader {
     unsigned const number = oid[2];
     bool good = true;
     switch (number) {
-      case 14: good = read_subject_key_id(value); break;
-      case 15: good = read_key_usage(value); break;
-      case 17: good = read_alt_names(value); break;
-      case 19: good = read_basic_constraints(value); break;
-      case 31: out_.crl_distribution_points_ = of_der(value); break;
-      case 35: good = read_authority_key_id(value); break;
-      case 37: good = read_extended_key_usage(value); break;
-      default: return true;
+      case 14:
+        good = read_subject_key_id(value);
+        break;
+      case 15:
+        good = read_key_usage(value);
+        break;
+      case 17:
+        good = read_alt_names(value);
+        break;
+      case 19:
+        good = read_basic_constraints(value);
+        break;
+      case 31:
+        out_.crl_distribution_points_ = of_der(value);
+        break;
+      case 35:
+        good = read_authority_key_id(value);
+        break;
+      case 37:
+        good = read_extended_key_usage(value);
+        break;
+      default:
+        return true;
     }
     // RFC 5280 §4.2: "A certificate MUST NOT include more than one instance of a particular
     // extension."
@@ -229,8 +245,8 @@ class CertificateReader {
         if (!der::is_integer(element.content)) return false;
         if (element.content[0] >= 0x80) continue;
         Bytes const magnitude = der::magnitude_of(element.content);
-        out_.authority_serial_ = hex(magnitude.empty() ? element.content : magnitude,
-                                     HexCase::upper);
+        out_.authority_serial_ =
+            hex(magnitude.empty() ? element.content : magnitude, HexCase::upper);
       }
     }
     return true;
@@ -292,16 +308,24 @@ class CertificateReader {
       if (!reader.next(element)) return false;
       SanType type;
       switch (element.tag) {
-        case der::context(1): type = SanType::email; break;
-        case der::context(2): type = SanType::dns; break;
-        case der::context(6): type = SanType::uri; break;
+        case der::context(1):
+          type = SanType::email;
+          break;
+        case der::context(2):
+          type = SanType::dns;
+          break;
+        case der::context(6):
+          type = SanType::uri;
+          break;
         case der::context(7): {
           auto const address = address_of(element.content);
           good = good && address;
           if (address) names.push_back({SanType::ip, text(address->to_string())});
           continue;
         }
-        default: out_.has_other_alt_names_ = true; continue;
+        default:
+          out_.has_other_alt_names_ = true;
+          continue;
       }
       for (std::uint8_t const byte : element.content) {
         if (byte < 0x20 || byte == 0x7F) out_.control_characters_ = true;

@@ -45,8 +45,8 @@ void ClientChain::append_rfc9440_chain(std::string& out) const {
 }
 
 std::size_t ClientChain::memory_bytes() const {
-  std::size_t size = sizeof *this + others_.capacity() * sizeof(Certificate::Pointer) +
-                     leaf_->memory_bytes();
+  std::size_t size =
+      sizeof *this + others_.capacity() * sizeof(Certificate::Pointer) + leaf_->memory_bytes();
   for (auto const& certificate : others_) size += certificate->memory_bytes();
   return size;
 }

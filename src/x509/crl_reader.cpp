@@ -101,11 +101,16 @@ class CrlReader {
       seen_ |= std::uint64_t{1} << extension.number;
     }
     switch (extension.number) {
-      case 20: return read_number(extension.value, out_.number_);
-      case 27: return read_number(extension.value, out_.base_number_);
-      case 28: return read_issuing_distribution_point(extension.value);
-      case 35: return read_authority_key_id(extension.value);
-      default: break;
+      case 20:
+        return read_number(extension.value, out_.number_);
+      case 27:
+        return read_number(extension.value, out_.base_number_);
+      case 28:
+        return read_issuing_distribution_point(extension.value);
+      case 35:
+        return read_authority_key_id(extension.value);
+      default:
+        break;
     }
     if (extension.critical) {
       unusable("has a critical extension that is not understood (" + format_oid(extension.oid) +
@@ -151,13 +156,27 @@ class CrlReader {
       };
       bool good = true;
       switch (element.tag) {
-        case der::context_constructed(0): good = read_point_name(element.content); break;
-        case der::context(1): good = flag(out_.only_user_); break;
-        case der::context(2): good = flag(out_.only_ca_); break;
-        case der::context(3): unusable("covers only some reasons for revocation"); break;
-        case der::context(4): good = flag(indirect); break;
-        case der::context(5): good = flag(only_attribute); break;
-        default: good = false; break;
+        case der::context_constructed(0):
+          good = read_point_name(element.content);
+          break;
+        case der::context(1):
+          good = flag(out_.only_user_);
+          break;
+        case der::context(2):
+          good = flag(out_.only_ca_);
+          break;
+        case der::context(3):
+          unusable("covers only some reasons for revocation");
+          break;
+        case der::context(4):
+          good = flag(indirect);
+          break;
+        case der::context(5):
+          good = flag(only_attribute);
+          break;
+        default:
+          good = false;
+          break;
       }
       if (!good) return broken;
     }

@@ -82,16 +82,14 @@ Result<void> add_delta(std::vector<Group>& groups, LabelledCrl const& list,
   }
   Crl const& base = *group->chosen.base->crl;
   if (!base.number()) {
-    return fail(ErrorCode::invalid,
-                named(list) + " is a delta, but its base has no CRL number");
+    return fail(ErrorCode::invalid, named(list) + " is a delta, but its base has no CRL number");
   }
   // RFC 5280 §5.2.4: "The CRL number of the complete CRL is equal to or greater than the
   // BaseCRLNumber specified in the delta CRL."
   if (compare_numbers(*base.number(), *delta.base_number()) < 0) {
     return fail(ErrorCode::invalid, named(list) + " is a delta to number " +
                                         number_text(*delta.base_number()) +
-                                        ", but the base has number " +
-                                        number_text(*base.number()));
+                                        ", but the base has number " + number_text(*base.number()));
   }
   // "The CRL number of the complete CRL is less than the CRL number of the delta CRL."
   if (compare_numbers(*base.number(), *delta.number()) >= 0) return {};
@@ -128,8 +126,8 @@ Result<CrlSelection> select_crls(std::span<LabelledCrl const> lists,
   std::vector<Group> groups;
   for (LabelledCrl const& list : lists) {
     if (!list.crl->unusable_because().empty()) {
-      return fail(ErrorCode::invalid, named(list) + " cannot be used: it " +
-                                          list.crl->unusable_because());
+      return fail(ErrorCode::invalid,
+                  named(list) + " cannot be used: it " + list.crl->unusable_because());
     }
     CERTGATE_TRY(IssuerId const issuer, issuer_of(list, issuers));
     issuer_ids.push_back(issuer);
@@ -169,10 +167,9 @@ Result<void> refuse_older(CrlSelection const& selection, RevocationIndex const& 
                       (after.number.empty() ? "without a number" : "number " + after.number));
     }
     if (after.this_update < before.this_update) {
-      return fail(ErrorCode::conflict, name + " goes backwards: one of " +
-                                           format_time(before.this_update) +
-                                           " is in force, this is of " +
-                                           format_time(after.this_update));
+      return fail(ErrorCode::conflict,
+                  name + " goes backwards: one of " + format_time(before.this_update) +
+                      " is in force, this is of " + format_time(after.this_update));
     }
   }
   return {};

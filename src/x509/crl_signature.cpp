@@ -17,8 +17,7 @@ bool is_weak(int digest) {
 
 bool same_name(Bytes crl_issuer, X509* ca) {
   unsigned char const* at = crl_issuer.data();
-  X509NameHandle const name(
-      d2i_X509_NAME(nullptr, &at, static_cast<long>(crl_issuer.size())));
+  X509NameHandle const name(d2i_X509_NAME(nullptr, &at, static_cast<long>(crl_issuer.size())));
   return name && X509_NAME_cmp(name.get(), X509_get_subject_name(ca)) == 0;
 }
 
@@ -75,8 +74,8 @@ Result<void> verify_signature(Bytes algorithm_der, Bytes tbs, Bytes signature, E
   EVP_MD const* const md = digest == NID_undef ? nullptr : EVP_get_digestbynid(digest);
   if (!context || (digest != NID_undef && md == nullptr) ||
       EVP_DigestVerifyInit(context.get(), nullptr, md, nullptr, key) != 1 ||
-      EVP_DigestVerify(context.get(), signature.data(), signature.size(), tbs.data(),
-                       tbs.size()) != 1) {
+      EVP_DigestVerify(context.get(), signature.data(), signature.size(), tbs.data(), tbs.size()) !=
+          1) {
     return refused("its signature is wrong");
   }
   return {};
@@ -89,7 +88,8 @@ Result<void> Crl::verify_issued_by(Certificate const& ca) const {
   X509Handle const certificate = decode_certificate(ca.der());
   EVP_PKEY* const key = certificate ? X509_get0_pubkey(certificate.get()) : nullptr;
   if (key == nullptr) return refused("the CA's certificate cannot be decoded");
-  if (as_text(issuer_) != as_text(ca.subject_name_der()) && !same_name(issuer_, certificate.get())) {
+  if (as_text(issuer_) != as_text(ca.subject_name_der()) &&
+      !same_name(issuer_, certificate.get())) {
     return refused("it was issued by \"" + issuer_dn_ + "\"");
   }
   if (!authority_key_id_.empty() && !ca.subject_key_id().empty() &&

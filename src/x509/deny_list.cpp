@@ -15,7 +15,8 @@ struct TextHash {
 };
 using Table = std::unordered_multimap<std::string, std::size_t, TextHash, std::equal_to<>>;
 
-// Hexadecimal digits without colons, spaces and a leading "0x"; nullopt when there is anything else.
+// Hexadecimal digits without colons, spaces and a leading "0x"; nullopt when there is anything
+// else.
 std::optional<std::string> plain_hex(std::string_view text, HexCase hex_case) {
   if (text.starts_with("0x") || text.starts_with("0X")) text.remove_prefix(2);
   std::string digits;
@@ -51,8 +52,8 @@ class HashedDenyList final : public DenyList {
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       DenyEntry& entry = entries_[i];
       std::string const name = "deny entry " + std::to_string(i + 1);
-      int const criteria = !entry.serial.empty() + !entry.fingerprint.empty() +
-                           !entry.subject.empty();
+      int const criteria =
+          !entry.serial.empty() + !entry.fingerprint.empty() + !entry.subject.empty();
       if (criteria != 1) {
         return fail(ErrorCode::invalid,
                     name + " must have exactly one of serial, fingerprint and subject");

@@ -28,8 +28,8 @@ std::optional<UnixSeconds> parse_time(std::uint8_t tag, Bytes content) {
       std::chrono::day{static_cast<unsigned>(number(at + 2, 2))}};
   int const hour = number(at + 4, 2), minute = number(at + 6, 2), second = number(at + 8, 2);
   if (!date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
-  return std::chrono::sys_days{date}.time_since_epoch().count() * UnixSeconds{86400} +
-         hour * 3600 + minute * 60 + second;
+  return std::chrono::sys_days{date}.time_since_epoch().count() * UnixSeconds{86400} + hour * 3600 +
+         minute * 60 + second;
 }
 
 }  // namespace certgate::x509::der

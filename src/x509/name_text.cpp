@@ -14,11 +14,22 @@ constexpr std::uint32_t not_a_character = 0xFFFFFFFF;
 // characters (shown as hexadecimal DER).
 int bytes_per_character(std::uint8_t tag) {
   switch (tag) {
-    case 12: return 0;                           // UTF8String
-    case 18: case 19: case 20: case 22: case 23: case 24: case 26: return 1;
-    case 28: return 4;                           // UniversalString
-    case 30: return 2;                           // BMPString
-    default: return -1;
+    case 12:
+      return 0;  // UTF8String
+    case 18:
+    case 19:
+    case 20:
+    case 22:
+    case 23:
+    case 24:
+    case 26:
+      return 1;
+    case 28:
+      return 4;  // UniversalString
+    case 30:
+      return 2;  // BMPString
+    default:
+      return -1;
   }
 }
 
@@ -26,11 +37,15 @@ int bytes_per_character(std::uint8_t tag) {
 std::uint32_t take_utf8(std::string_view& text) {
   auto const byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   std::uint8_t const first = byte(0);
-  std::size_t const length = first < 0x80 ? 1 : first >= 0xC2 && first < 0xE0 ? 2
+  std::size_t const length = first < 0x80                    ? 1
+                             : first >= 0xC2 && first < 0xE0 ? 2
                              : first >= 0xE0 && first < 0xF0 ? 3
-                             : first >= 0xF0 && first < 0xF5 ? 4 : 0;
-  std::uint32_t point = length == 1 ? first : length == 2 ? first & 0x1F
-                        : length == 3 ? first & 0x0F : first & 0x07;
+                             : first >= 0xF0 && first < 0xF5 ? 4
+                                                             : 0;
+  std::uint32_t point = length == 1   ? first
+                        : length == 2 ? first & 0x1F
+                        : length == 3 ? first & 0x0F
+                                      : first & 0x07;
   bool good = length != 0 && text.size() >= length;
   for (std::size_t i = 1; good && i < length; ++i) {
     good = (byte(i) & 0xC0) == 0x80;
@@ -100,8 +115,8 @@ void append_rfc_value(std::string& out, std::string_view text, bool escape_beyon
       }
     } else if (byte < 0x20 || byte == 0x7F) {
       append_escaped_byte(out, byte);
-    } else if (c == '"' || c == '+' || c == ',' || c == ';' || c == '<' || c == '>' ||
-               c == '\\' || (c == ' ' && at_end) || (c == '#' && i == 0)) {
+    } else if (c == '"' || c == '+' || c == ',' || c == ';' || c == '<' || c == '>' || c == '\\' ||
+               (c == ' ' && at_end) || (c == '#' && i == 0)) {
       out.push_back('\\');
       out.push_back(c);
     } else {

@@ -19,8 +19,8 @@ struct NameAttribute {
 
 struct NameSigns {
   bool control_characters = false;
-  bool malformed = false;      // bytes that are not valid in the value's own string type
-  bool beyond_ascii = false;   // then, and only then, rfc2253 differs from rfc4514
+  bool malformed = false;     // bytes that are not valid in the value's own string type
+  bool beyond_ascii = false;  // then, and only then, rfc2253 differs from rfc4514
 };
 
 // The attributes in certificate order, at most 1 for each 5 bytes; false when it is not a Name.

@@ -4,6 +4,7 @@
 #include <openssl/asn1.h>
 #include <openssl/objects.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "openssl_handles.hpp"
@@ -29,17 +30,28 @@ std::unique_ptr<ASN1_OBJECT, FreeWith<ASN1_OBJECT_free>> object_of(Bytes oid) {
 AttributeType attribute_type(Bytes oid, std::string& scratch) {
   if (oid.size() == 3 && oid[0] == 0x55 && oid[1] == 0x04) {  // 2.5.4.x
     switch (oid[2]) {
-      case 3: return {"CN", true};
-      case 4: return {"SN", true};
-      case 5: return {"serialNumber", true};
-      case 6: return {"C", true};
-      case 7: return {"L", true};
-      case 8: return {"ST", true};
-      case 9: return {"street", true};
-      case 10: return {"O", true};
-      case 11: return {"OU", true};
-      case 12: return {"title", true};
-      default: break;
+      case 3:
+        return {"CN", true};
+      case 4:
+        return {"SN", true};
+      case 5:
+        return {"serialNumber", true};
+      case 6:
+        return {"C", true};
+      case 7:
+        return {"L", true};
+      case 8:
+        return {"ST", true};
+      case 9:
+        return {"street", true};
+      case 10:
+        return {"O", true};
+      case 11:
+        return {"OU", true};
+      case 12:
+        return {"title", true};
+      default:
+        break;
     }
   }
   if (is_oid(oid, "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01")) return {"emailAddress", true};

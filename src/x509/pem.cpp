@@ -55,13 +55,16 @@ std::string kind_of(std::string_view label) {
   if (label == "X509 CRL") return "a CRL";
   if (label.ends_with("CERTIFICATE REQUEST")) return "a certificate request";
   if (label == "PKCS7" || label == "CMS") return "a PKCS#7 bundle";
-  return "\"" + std::string(label.substr(0, 40)) + "\"";
+  std::string quoted(1, '"');
+  quoted.append(label.substr(0, 40)).push_back('"');
+  return quoted;
 }
 
 bool is_label(std::string_view label) {
-  return !label.empty() && label.size() <= 64 && std::all_of(label.begin(), label.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' || c == '#';
-  });
+  return !label.empty() && label.size() <= 64 &&
+         std::all_of(label.begin(), label.end(), [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' || c == '#';
+         });
 }
 
 // The label of a "-----BEGIN LABEL-----" line, or "".
@@ -83,8 +86,8 @@ Result<PemBlock> read_block(Lines& lines, std::string_view label, std::size_t in
       std::string_view const end = marked_label(line, end_mark);
       if (end != label) {
         return fail(ErrorCode::invalid, name + " is cut off: line " +
-                                            std::to_string(lines.number()) +
-                                            " should be END " + block.label);
+                                            std::to_string(lines.number()) + " should be END " +
+                                            block.label);
       }
       auto der = parse_base64(base64);
       if (!der || der->empty()) {
@@ -146,9 +149,7 @@ std::string not_a(std::string_view expected, PemBlock const& block, std::size_t 
 
 }  // namespace
 
-Result<std::vector<PemBlock>> parse_pem(std::string_view text) {
-  return blocks_of(text, "PEM");
-}
+Result<std::vector<PemBlock>> parse_pem(std::string_view text) { return blocks_of(text, "PEM"); }
 
 std::string format_pem(std::string_view label, Bytes der) {
   std::string const base64 = format_base64(der);
@@ -192,8 +193,7 @@ Result<std::vector<Crl::Pointer>> parse_crls(std::string_view text) {
     }
     auto crl = Crl::parse_der(std::move(blocks[i].der));
     if (!crl) {
-      return fail(crl.error().code,
-                  block_name(i + 1, blocks[i].line) + ": " + crl.error().detail);
+      return fail(crl.error().code, block_name(i + 1, blocks[i].line) + ": " + crl.error().detail);
     }
     crls.push_back(*std::move(crl));
   }

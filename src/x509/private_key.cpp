@@ -12,13 +12,20 @@ namespace {
 
 KeyType type_of(EVP_PKEY const* key) {
   switch (EVP_PKEY_get_base_id(key)) {
-    case EVP_PKEY_RSA: return KeyType::rsa;
-    case EVP_PKEY_RSA_PSS: return KeyType::rsa_pss;
-    case EVP_PKEY_EC: return KeyType::ec;
-    case EVP_PKEY_ED25519: return KeyType::ed25519;
-    case EVP_PKEY_ED448: return KeyType::ed448;
-    case EVP_PKEY_DSA: return KeyType::dsa;
-    default: return KeyType::other;
+    case EVP_PKEY_RSA:
+      return KeyType::rsa;
+    case EVP_PKEY_RSA_PSS:
+      return KeyType::rsa_pss;
+    case EVP_PKEY_EC:
+      return KeyType::ec;
+    case EVP_PKEY_ED25519:
+      return KeyType::ed25519;
+    case EVP_PKEY_ED448:
+      return KeyType::ed448;
+    case EVP_PKEY_DSA:
+      return KeyType::dsa;
+    default:
+      return KeyType::other;
   }
 }
 

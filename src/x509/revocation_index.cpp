@@ -1,6 +1,7 @@
 // Answers from an index that crl_selection has decided the contents of.
 #include "certgate/x509/revocation_index.hpp"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <map>
@@ -193,10 +194,9 @@ class PackedIndex final : public RevocationIndex {
 
  private:
   Issuer const* issuer_of(IssuerId const& id) const noexcept {
-    auto const at = std::lower_bound(issuers_.begin(), issuers_.end(), id,
-                                     [](Issuer const& issuer, IssuerId const& wanted) {
-                                       return issuer.id() < wanted;
-                                     });
+    auto const at = std::lower_bound(
+        issuers_.begin(), issuers_.end(), id,
+        [](Issuer const& issuer, IssuerId const& wanted) { return issuer.id() < wanted; });
     return at != issuers_.end() && at->id() == id ? &*at : nullptr;
   }
 
@@ -208,10 +208,14 @@ class PackedIndex final : public RevocationIndex {
 
 std::string_view name_of(CrlStatus status) {
   switch (status) {
-    case CrlStatus::none: return "none";
-    case CrlStatus::current: return "current";
-    case CrlStatus::expired: return "expired";
-    case CrlStatus::out_of_scope: break;
+    case CrlStatus::none:
+      return "none";
+    case CrlStatus::current:
+      return "current";
+    case CrlStatus::expired:
+      return "expired";
+    case CrlStatus::out_of_scope:
+      break;
   }
   return "out_of_scope";
 }

@@ -29,13 +29,11 @@ bool is_signed_by(X509* certificate, X509* issuer) {
 }
 
 Digest digest_of(std::vector<Anchor> const& anchors, TrustOptions const& options) {
-  std::string text = "certgate client trust 1;" + std::to_string(options.max_depth) + ';' +
-                     std::to_string(options.max_presented) + ';' +
-                     std::to_string(options.max_presented_bytes) + ';' +
-                     std::to_string(options.min_rsa_bits) + ';' +
-                     std::to_string(options.min_ec_bits) + ';' +
-                     std::to_string(options.max_key_bits) + ';' +
-                     std::to_string(options.security_level) + ';';
+  std::string text =
+      "certgate client trust 1;" + std::to_string(options.max_depth) + ';' +
+      std::to_string(options.max_presented) + ';' + std::to_string(options.max_presented_bytes) +
+      ';' + std::to_string(options.min_rsa_bits) + ';' + std::to_string(options.min_ec_bits) + ';' +
+      std::to_string(options.max_key_bits) + ';' + std::to_string(options.security_level) + ';';
   for (Anchor const& anchor : anchors) {  // sorted by fingerprint
     text.append(as_text(anchor.facts->fingerprint().bytes));
   }
@@ -83,9 +81,8 @@ class OpensslTrust final : public Trust {
   static constexpr std::string_view unreadable = "FAILED:certificate cannot be decoded";
 
   Result<void> fill(std::vector<Certificate::Pointer> anchors) {
-    std::sort(anchors.begin(), anchors.end(), [](auto const& a, auto const& b) {
-      return a->fingerprint() < b->fingerprint();
-    });
+    std::sort(anchors.begin(), anchors.end(),
+              [](auto const& a, auto const& b) { return a->fingerprint() < b->fingerprint(); });
     anchors.erase(std::unique(anchors.begin(), anchors.end(),
                               [](auto const& a, auto const& b) {
                                 return a->fingerprint() == b->fingerprint();
@@ -147,10 +144,9 @@ class OpensslTrust final : public Trust {
   // OpenSSL's own search takes the first anchor with the right name and, without key identifiers,
   // may take a CA's old key for its new one. This one lets the signature decide.
   static int get_issuer(X509** issuer, X509_STORE_CTX* context, X509* subject) {
-    auto const& trust =
-        *static_cast<OpensslTrust const*>(X509_STORE_CTX_get_ex_data(context, 0));
-    X509* const found = trust.find_issuer(subject, X509_VERIFY_PARAM_get_time(
-                                                       X509_STORE_CTX_get0_param(context)));
+    auto const& trust = *static_cast<OpensslTrust const*>(X509_STORE_CTX_get_ex_data(context, 0));
+    X509* const found =
+        trust.find_issuer(subject, X509_VERIFY_PARAM_get_time(X509_STORE_CTX_get0_param(context)));
     if (found == nullptr) return 0;
     X509_up_ref(found);
     *issuer = found;
@@ -266,9 +262,9 @@ class OpensslTrust final : public Trust {
         return failure(chain, now, X509_V_ERR_APPLICATION_VERIFICATION, reason);
       }
       if (is_too_weak(certificate)) {
-        return failure(chain, now, &element == &result.path.front()
-                                       ? X509_V_ERR_EE_KEY_TOO_SMALL
-                                       : X509_V_ERR_CA_KEY_TOO_SMALL);
+        return failure(chain, now,
+                       &element == &result.path.front() ? X509_V_ERR_EE_KEY_TOO_SMALL
+                                                        : X509_V_ERR_CA_KEY_TOO_SMALL);
       }
     }
     result.from = result.path.front().certificate->not_before();
@@ -281,7 +277,7 @@ class OpensslTrust final : public Trust {
     name_issuers(result.path);
     result.verified = true;
     result.reason = "SUCCESS";
-    result.issuer = result.path.size() > 1           ? result.path[1].certificate
+    result.issuer = result.path.size() > 1          ? result.path[1].certificate
                     : chain.leaf().is_self_issued() ? chain.leaf_pointer()
                                                     : nullptr;
     return result;
@@ -313,12 +309,16 @@ class OpensslTrust final : public Trust {
   bool is_too_weak(Certificate const& certificate) const {
     switch (certificate.key_type()) {
       case KeyType::rsa:
-      case KeyType::rsa_pss: return certificate.key_bits() < options_.min_rsa_bits;
-      case KeyType::ec: return certificate.key_bits() < options_.min_ec_bits;
+      case KeyType::rsa_pss:
+        return certificate.key_bits() < options_.min_rsa_bits;
+      case KeyType::ec:
+        return certificate.key_bits() < options_.min_ec_bits;
       case KeyType::ed25519:
-      case KeyType::ed448: return false;
+      case KeyType::ed448:
+        return false;
       case KeyType::dsa:
-      case KeyType::other: break;
+      case KeyType::other:
+        break;
     }
     return true;
   }
@@ -349,11 +349,10 @@ class OpensslTrust final : public Trust {
   }
 
   Anchor const* find_anchor(Digest const& fingerprint) const {
-    auto const at = std::lower_bound(
-        anchors_.begin(), anchors_.end(), fingerprint,
-        [](Anchor const& anchor, Digest const& wanted) {
-          return anchor.facts->fingerprint() < wanted;
-        });
+    auto const at = std::lower_bound(anchors_.begin(), anchors_.end(), fingerprint,
+                                     [](Anchor const& anchor, Digest const& wanted) {
+                                       return anchor.facts->fingerprint() < wanted;
+                                     });
     return at != anchors_.end() && at->facts->fingerprint() == fingerprint ? &*at : nullptr;
   }
 

@@ -13,17 +13,26 @@ constexpr std::string_view crl_has_expired = "FAILED:CRL has expired";
 
 std::string_view revoked_leaf(RevocationReason reason) {
   switch (reason) {
-    case RevocationReason::key_compromise: return "certificate revoked (keyCompromise)";
-    case RevocationReason::ca_compromise: return "certificate revoked (cACompromise)";
-    case RevocationReason::affiliation_changed: return "certificate revoked (affiliationChanged)";
-    case RevocationReason::superseded: return "certificate revoked (superseded)";
+    case RevocationReason::key_compromise:
+      return "certificate revoked (keyCompromise)";
+    case RevocationReason::ca_compromise:
+      return "certificate revoked (cACompromise)";
+    case RevocationReason::affiliation_changed:
+      return "certificate revoked (affiliationChanged)";
+    case RevocationReason::superseded:
+      return "certificate revoked (superseded)";
     case RevocationReason::cessation_of_operation:
       return "certificate revoked (cessationOfOperation)";
-    case RevocationReason::certificate_hold: return "certificate revoked (certificateHold)";
-    case RevocationReason::remove_from_crl: return "certificate revoked (removeFromCRL)";
-    case RevocationReason::privilege_withdrawn: return "certificate revoked (privilegeWithdrawn)";
-    case RevocationReason::aa_compromise: return "certificate revoked (aACompromise)";
-    case RevocationReason::unspecified: break;
+    case RevocationReason::certificate_hold:
+      return "certificate revoked (certificateHold)";
+    case RevocationReason::remove_from_crl:
+      return "certificate revoked (removeFromCRL)";
+    case RevocationReason::privilege_withdrawn:
+      return "certificate revoked (privilegeWithdrawn)";
+    case RevocationReason::aa_compromise:
+      return "certificate revoked (aACompromise)";
+    case RevocationReason::unspecified:
+      break;
   }
   return "certificate revoked (unspecified)";
 }
@@ -38,7 +47,8 @@ void check_revocation(ClientPolicy const& policy, PathElement const& element, bo
   // Whatever a list names is revoked, however old the list and whatever scope it states.
   if (auto const revocation = index.find(element.issuer, *element.certificate)) {
     if (!verdict.revoked) {
-      verdict.detail = is_leaf ? revoked_leaf(revocation->reason) : "an issuer's certificate is revoked";
+      verdict.detail =
+          is_leaf ? revoked_leaf(revocation->reason) : "an issuer's certificate is revoked";
     }
     verdict.revoked = true;
   }
@@ -83,8 +93,7 @@ Verdict judge(ClientPolicy const& policy, ClientChain const* chain,
     for (std::size_t i = 0; i < depth; ++i) {
       PathElement const& element = verification->path[i];
       // A root's own entry in its own list would say nothing that the list's signature does not.
-      bool const is_root = i > 0 && element.issuer_known &&
-                           element.certificate->is_self_issued() &&
+      bool const is_root = i > 0 && element.issuer_known && element.certificate->is_self_issued() &&
                            element.issuer == element.certificate->id_as_issuer();
       if (element.issuer_known && !is_root) {
         check_revocation(policy, element, i == 0, now, verdict);

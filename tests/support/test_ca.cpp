@@ -23,14 +23,22 @@ UnixSeconds now_of_tests = 0;
 
 EVP_PKEY* make_key(KeyKind kind) {
   switch (kind) {
-    case KeyKind::p256: return EVP_EC_gen("P-256");
-    case KeyKind::p384: return EVP_EC_gen("P-384");
-    case KeyKind::p521: return EVP_EC_gen("P-521");
-    case KeyKind::rsa1024: return EVP_RSA_gen(1024);
-    case KeyKind::rsa2048: return EVP_RSA_gen(2048);
-    case KeyKind::rsa3072: return EVP_RSA_gen(3072);
-    case KeyKind::rsa4096: return EVP_RSA_gen(4096);
-    case KeyKind::ed25519: return EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
+    case KeyKind::p256:
+      return EVP_EC_gen("P-256");
+    case KeyKind::p384:
+      return EVP_EC_gen("P-384");
+    case KeyKind::p521:
+      return EVP_EC_gen("P-521");
+    case KeyKind::rsa1024:
+      return EVP_RSA_gen(1024);
+    case KeyKind::rsa2048:
+      return EVP_RSA_gen(2048);
+    case KeyKind::rsa3072:
+      return EVP_RSA_gen(3072);
+    case KeyKind::rsa4096:
+      return EVP_RSA_gen(4096);
+    case KeyKind::ed25519:
+      return EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
     case KeyKind::rsa_pss2048: {
       EVP_PKEY_CTX* const context = EVP_PKEY_CTX_new_from_name(nullptr, "RSA-PSS", nullptr);
       EVP_PKEY* key = nullptr;
@@ -53,10 +61,9 @@ X509_NAME* make_name(std::vector<NameAttribute> const& attributes) {
     X509_NAME_ENTRY_set_object(entry, type);
     ASN1_OBJECT_free(type);
     // Bytes as given: OpenSSL checks neither length nor contents of a string of a stated type.
-    require(X509_NAME_ENTRY_set_data(
-                entry, attribute.string_type,
-                reinterpret_cast<unsigned char const*>(attribute.value.data()),
-                static_cast<int>(attribute.value.size())) == 1,
+    require(X509_NAME_ENTRY_set_data(entry, attribute.string_type,
+                                     reinterpret_cast<unsigned char const*>(attribute.value.data()),
+                                     static_cast<int>(attribute.value.size())) == 1,
             "X509_NAME_ENTRY_set_data");
     require(X509_NAME_add_entry(name, entry, -1, attribute.in_same_rdn ? -1 : 0) == 1,
             "X509_NAME_add_entry");
@@ -76,8 +83,7 @@ std::string fresh_serial() {
 void add_configured(X509* certificate, X509* issuer, int nid, std::string const& value) {
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-  X509_EXTENSION* const extension =
-      X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str());
+  X509_EXTENSION* const extension = X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str());
   require(extension != nullptr, value.c_str());
   X509_add_ext(certificate, extension, -1);
   X509_EXTENSION_free(extension);
@@ -90,10 +96,10 @@ void add_alt_names(X509* certificate, std::vector<AltName> const& names) {
     bool const is_ip = name.type == x509::SanType::ip;
     ASN1_STRING* const value = ASN1_STRING_type_new(is_ip ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING);
     ASN1_STRING_set(value, name.value.data(), static_cast<int>(name.value.size()));
-    int const type = is_ip                                ? GEN_IPADD
-                     : name.type == x509::SanType::dns    ? GEN_DNS
-                     : name.type == x509::SanType::uri    ? GEN_URI
-                                                          : GEN_EMAIL;
+    int const type = is_ip                             ? GEN_IPADD
+                     : name.type == x509::SanType::dns ? GEN_DNS
+                     : name.type == x509::SanType::uri ? GEN_URI
+                                                       : GEN_EMAIL;
     GENERAL_NAME_set0_value(general, type, value);
     sk_GENERAL_NAME_push(list, general);
   }
@@ -168,8 +174,9 @@ TestKey const& TestKey::cached(KeyKind kind) {
 
 std::string TestKey::pem() const {
   BIO* const bio = BIO_new(BIO_s_mem());
-  require(PEM_write_bio_PKCS8PrivateKey(bio, key_.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1,
-          "PEM_write_bio_PKCS8PrivateKey");
+  require(
+      PEM_write_bio_PKCS8PrivateKey(bio, key_.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1,
+      "PEM_write_bio_PKCS8PrivateKey");
   return take_text(bio);
 }
 

@@ -36,10 +36,10 @@ class TestKey {
 };
 
 struct NameAttribute {
-  std::string type;              // "CN", "O", …, or an OID in dots
-  std::string value;             // bytes as they shall stand in the certificate
-  int string_type = 12;          // universal tag: 12 UTF8String, 19 Printable, 20 T61, 22 IA5, 30 BMP
-  bool in_same_rdn = false;      // as the attribute before (a multi-valued RDN)
+  std::string type;          // "CN", "O", …, or an OID in dots
+  std::string value;         // bytes as they shall stand in the certificate
+  int string_type = 12;      // universal tag: 12 UTF8String, 19 Printable, 20 T61, 22 IA5, 30 BMP
+  bool in_same_rdn = false;  // as the attribute before (a multi-valued RDN)
 };
 
 struct AltName {
@@ -95,8 +95,8 @@ CertificateSpec client_spec(std::string const& name);
 Issued make_client(std::string const& name, Issued const& issuer);
 
 struct CrlEntrySpec {
-  std::string serial;   // hex
-  int reason = -1;      // -1: no reason extension
+  std::string serial;  // hex
+  int reason = -1;     // -1: no reason extension
   std::optional<UnixSeconds> revoked_at;
   std::vector<RawExtension> extensions;
 };

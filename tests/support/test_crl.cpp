@@ -105,8 +105,8 @@ std::string make_crl(CrlSpec const& spec, Issued const& issuer, Issued const* si
   }
   if (!spec.number.empty()) add_number(crl, NID_crl_number, spec.number, 0);
   if (!spec.base_number.empty()) add_number(crl, NID_delta_crl, spec.base_number, 1);
-  if (spec.only_user || spec.only_ca || spec.only_attribute || spec.indirect ||
-      spec.some_reasons || !spec.point_uri.empty()) {
+  if (spec.only_user || spec.only_ca || spec.only_attribute || spec.indirect || spec.some_reasons ||
+      !spec.point_uri.empty()) {
     add_distribution_point(crl, spec);
   }
   for (RawExtension const& raw : spec.extensions) {

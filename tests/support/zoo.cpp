@@ -73,8 +73,15 @@ class Breeder {
   // `known_issuer`: what the product can know of the issuer, because it was sent or is an anchor.
   ZooAnimal& add(std::string name, std::string story, Issued leaf, std::vector<Issued> others,
                  char const* reason, Issued const* known_issuer) {
-    ZooAnimal animal{std::move(name), std::move(story), std::move(leaf), std::move(others),
-                     false,           false,            false,           reason, {}};
+    ZooAnimal animal{std::move(name),
+                     std::move(story),
+                     std::move(leaf),
+                     std::move(others),
+                     false,
+                     false,
+                     false,
+                     reason,
+                     {}};
     animal.verified = animal.reason == success;
     animal.fields = openssl_fields(animal.leaf, known_issuer, animal.others);
     animal.fields["cert_verified"] = animal.verified ? "true" : "false";
@@ -88,8 +95,8 @@ class Breeder {
     bool const is_rsa = kind != KeyKind::p256 && kind != KeyKind::p384 && kind != KeyKind::p521 &&
                         kind != KeyKind::ed25519;
     TestKey const key = is_rsa ? TestKey::cached(kind) : TestKey::make(kind);
-    return add(std::move(name), std::move(story), issue(spec, key, &intermediate_),
-               {intermediate_}, reason, &intermediate_);
+    return add(std::move(name), std::move(story), issue(spec, key, &intermediate_), {intermediate_},
+               reason, &intermediate_);
   }
   ZooAnimal& revoke(ZooAnimal& animal, Issued const& issuer, int reason,
                     std::optional<UnixSeconds> at = {}) {
@@ -127,8 +134,8 @@ class Breeder {
         {intermediate_, deep_}, success, &deep_);
     add("root_sent_too", "the root is sent as well", make_client("root-sent", intermediate_),
         {intermediate_, root_}, success, &intermediate_);
-    add("missing_intermediate", "the intermediate is not sent",
-        make_client("missing", deep_), {}, no_local_issuer, nullptr);
+    add("missing_intermediate", "the intermediate is not sent", make_client("missing", deep_), {},
+        no_local_issuer, nullptr);
     add("partial_anchor", "its intermediate is an anchor, its root is not",
         make_client("partial", partial_), {}, success, &partial_);
     CertificateSpec rolled = client_spec("rolled-over");
@@ -164,8 +171,8 @@ class Breeder {
         "FAILED:certificate has expired", &expired_ca);
     Issued const plain = make_client("not-a-ca", intermediate_);
     add("issued_by_a_leaf", "issued by a certificate that is not a CA",
-        make_client("from-leaf", plain), {plain, intermediate_},
-        "FAILED:invalid CA certificate", &plain);
+        make_client("from-leaf", plain), {plain, intermediate_}, "FAILED:invalid CA certificate",
+        &plain);
   }
 
   void validity() {
@@ -194,9 +201,9 @@ class Breeder {
     revoke(next("revoked_hold", "on hold"), intermediate_, 6);
     revoke(next("revoked_future", "its revocation date is tomorrow"), intermediate_, 4,
            now_ + 86400);
-    ZooAnimal& below = add("revoked_intermediate", "its intermediate is revoked",
-                           make_client("below-revoked", revoked_ca_), {revoked_ca_}, success,
-                           &revoked_ca_);
+    ZooAnimal& below =
+        add("revoked_intermediate", "its intermediate is revoked",
+            make_client("below-revoked", revoked_ca_), {revoked_ca_}, success, &revoked_ca_);
     below.revoked_in_chain_mode = true;
     root_entries_.push_back({std::string(revoked_ca_.facts->serial()), 2, {}, {}});
     CertificateSpec twin = client_spec("twin-revoked");
@@ -206,8 +213,8 @@ class Breeder {
             issue(twin, &root_), {}, success, &root_);
     revoke(revoked_twin, root_, 3);
     twin.subject.back().value = "twin-valid";
-    add("twin_valid", "the same serial under the other CA, not revoked",
-        issue(twin, &second_root_), {}, success, &second_root_);
+    add("twin_valid", "the same serial under the other CA, not revoked", issue(twin, &second_root_),
+        {}, success, &second_root_);
   }
 
   void purposes() {
@@ -287,11 +294,18 @@ class Breeder {
       spec.subject = std::move(subject);
       usual(name, "distinguished name", spec, reason);
     };
-    with_dn("dn_cloudflare", {{"C", "US", 19}, {"ST", "Texas"}, {"L", "Austin"}, {"O", "Access"},
-                              {"OU", "Access Admins"}, {"CN", "James Royal"}});
+    with_dn("dn_cloudflare", {{"C", "US", 19},
+                              {"ST", "Texas"},
+                              {"L", "Austin"},
+                              {"O", "Access"},
+                              {"OU", "Access Admins"},
+                              {"CN", "James Royal"}});
     with_dn("dn_special_characters", {{"O", "a,b+c\"d\\e;f<g>h=i"}, {"CN", "#hash "}});
     with_dn("dn_spaces", {{"O", "  two spaces  "}, {"CN", " "}});
-    with_dn("dn_utf8", {{"O", "B\xC3\xBC" "cher GmbH"}, {"CN", "J\xC3\xBCrgen \xE2\x82\xAC"}});
+    with_dn("dn_utf8", {{"O",
+                         "B\xC3\xBC"
+                         "cher GmbH"},
+                        {"CN", "J\xC3\xBCrgen \xE2\x82\xAC"}});
     with_dn("dn_emoji_and_rtl", {{"CN", "\xF0\x9F\x94\x91 \xD7\xA9\xD7\x9C\xD7\x95\xD7\x9D"}});
     with_dn("dn_bmp", {{"CN", utf16(u"J\u00FCrgen \u20AC"), 30}});
     with_dn("dn_latin1", {{"CN", "J\xFCrgen", 20}});
@@ -299,10 +313,17 @@ class Breeder {
     with_dn("dn_slash", {{"O", "x/CN=admin"}, {"CN", "user"}});
     with_dn("dn_comma_injection", {{"CN", "user,CN=admin"}});
     with_dn("dn_two_common_names", {{"CN", "first"}, {"CN", "second"}});
-    with_dn("dn_many_types", {{"DC", "com", 22}, {"DC", "example", 22}, {"UID", "u1"},
-                              {"serialNumber", "4711", 19}, {"SN", "Royal"}, {"GN", "James"},
-                              {"title", "Dr"}, {"street", "Main St 1"}, {"postalCode", "78701"},
-                              {"emailAddress", "j@example.com", 22}, {"CN", "many"}});
+    with_dn("dn_many_types", {{"DC", "com", 22},
+                              {"DC", "example", 22},
+                              {"UID", "u1"},
+                              {"serialNumber", "4711", 19},
+                              {"SN", "Royal"},
+                              {"GN", "James"},
+                              {"title", "Dr"},
+                              {"street", "Main St 1"},
+                              {"postalCode", "78701"},
+                              {"emailAddress", "j@example.com", 22},
+                              {"CN", "many"}});
     with_dn("dn_unknown_type", {{"1.3.6.1.4.1.99999.1", "odd"}, {"CN", "unknown-type"}});
     with_dn("dn_empty", {});
     with_dn("dn_long", {{"O", std::string(400, 'o')}, {"CN", std::string(64, 'c')}});
@@ -358,8 +379,8 @@ class Breeder {
     bulky_ca.subject = {{"CN", "Zoo Bulky CA"}};
     bulky_ca.ca = true;
     bulky_ca.key_usage = "critical,keyCertSign";
-    bulky_ca.extensions = {{"1.3.6.1.4.1.99999.2", false, "\x04\x82\x33\x00"s +
-                                                              std::string(0x3300, 'x')}};
+    bulky_ca.extensions = {
+        {"1.3.6.1.4.1.99999.2", false, "\x04\x82\x33\x00"s + std::string(0x3300, 'x')}};
     Issued const bulky = issue(bulky_ca, &root_);
     add("large_chain", "its chain is more than 16 KiB", make_client("large-chain", bulky), {bulky},
         success, &bulky);

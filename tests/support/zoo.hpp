@@ -1,4 +1,5 @@
-// The certificate zoo: client certificates of every kind, each with what the product must say of it.
+// The certificate zoo: client certificates of every kind, each with what the product must say of
+// it.
 //
 // Expected field values come from OpenSSL's own formatting or are written out by hand, never from
 // the product. The same zoo is used in memory by unit tests and, written to a directory by
@@ -19,9 +20,9 @@ struct ZooAnimal {
   Issued leaf;
   std::vector<Issued> others;  // sent after the leaf
   bool verified = false;
-  bool revoked = false;                 // with crl_check: leaf
-  bool revoked_in_chain_mode = false;   // with crl_check: chain
-  std::string reason;                   // "SUCCESS" or "FAILED:…"
+  bool revoked = false;                // with crl_check: leaf
+  bool revoked_in_chain_mode = false;  // with crl_check: chain
+  std::string reason;                  // "SUCCESS" or "FAILED:…"
   // Without "cf.tls_client_auth.": cert_subject_dn and so on; booleans as "true" and "false".
   std::map<std::string, std::string> fields;
 };
@@ -30,7 +31,7 @@ struct Zoo {
   std::vector<Issued> anchors;
   std::vector<std::string> crls;  // DER, one for each of the anchors that has one
   std::vector<ZooAnimal> animals;
-  Issued server;                  // for 127.0.0.1 and localhost, from a CA of its own
+  Issued server;  // for 127.0.0.1 and localhost, from a CA of its own
   Issued server_ca;
 
   ZooAnimal const& animal(std::string const& name) const;  // aborts when there is none

@@ -28,14 +28,14 @@ std::string chain_pem(Issued const& leaf, std::vector<Issued> const& others) {
 char const* json(bool value) { return value ? "true" : "false"; }
 
 std::string manifest_entry(ZooAnimal const& animal) {
-  std::string out = "    {\"name\": " + quoted(animal.name) + ", \"story\": " + quoted(animal.story) +
-                    ",\n     \"certificate\": " + quoted(animal.name + ".pem") +
-                    ", \"chain\": " + quoted(animal.name + ".chain.pem") +
-                    ", \"key\": " + quoted(animal.name + ".key") +
-                    ",\n     \"verified\": " + json(animal.verified) +
-                    ", \"revoked\": " + json(animal.revoked) +
-                    ", \"revoked_in_chain_mode\": " + json(animal.revoked_in_chain_mode) +
-                    ", \"reason\": " + quoted(animal.reason) + ",\n     \"fields\": {";
+  std::string out =
+      "    {\"name\": " + quoted(animal.name) + ", \"story\": " + quoted(animal.story) +
+      ",\n     \"certificate\": " + quoted(animal.name + ".pem") +
+      ", \"chain\": " + quoted(animal.name + ".chain.pem") +
+      ", \"key\": " + quoted(animal.name + ".key") +
+      ",\n     \"verified\": " + json(animal.verified) + ", \"revoked\": " + json(animal.revoked) +
+      ", \"revoked_in_chain_mode\": " + json(animal.revoked_in_chain_mode) +
+      ", \"reason\": " + quoted(animal.reason) + ",\n     \"fields\": {";
   char const* separator = "";
   for (auto const& [name, value] : animal.fields) {
     out += separator + ("\n       " + quoted("cf.tls_client_auth." + name)) + ": ";

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <random>
@@ -38,7 +39,12 @@ std::string output_of(std::string const& command) {
 
 TEST(Certificate, agrees_with_the_openssl_command) {
   CertificateSpec spec = client_spec("openssl-command");
-  spec.subject = {{"C", "US", 19}, {"O", "B\xC3\xBC" "cher, GmbH"}, {"CN", "x"}, {"UID", "7", 12, true}};
+  spec.subject = {{"C", "US", 19},
+                  {"O",
+                   "B\xC3\xBC"
+                   "cher, GmbH"},
+                  {"CN", "x"},
+                  {"UID", "7", 12, true}};
   spec.serial = "0A00FF";
   spec.not_before = 1583020805;  // Mar  1 00:00:05 2020
   Issued const issued = testing::issue(spec, &ca());
@@ -173,9 +179,9 @@ TEST(Certificate, rfc9440_is_left_out_above_its_cap) {
   CertificateSpec spec = client_spec("edge");
   testing::TestKey const key = testing::TestKey::make(testing::KeyKind::p256);
   auto const with_padding = [&](std::size_t size) {
-    spec.extensions = {{"1.3.6.1.4.1.99999.2", false, "\x04\x82"s +
-                        static_cast<char>(size >> 8) + static_cast<char>(size & 0xFF) +
-                        std::string(size, 'x')}};
+    spec.extensions = {{"1.3.6.1.4.1.99999.2", false,
+                        "\x04\x82"s + static_cast<char>(size >> 8) +
+                            static_cast<char>(size & 0xFF) + std::string(size, 'x')}};
     return testing::issue(spec, key, &ca()).facts;
   };
   // Sizes around 7680 bytes of DER: 10240 base64 characters without the colons.
@@ -228,7 +234,8 @@ TEST(Certificate, survives_changed_bytes) {
   std::mt19937 random(7);
   for (int round = 0; round < 3000; ++round) {
     std::string der = good;
-    for (int i = 0; i < 1 + round % 4; ++i) der[random() % der.size()] = static_cast<char>(random());
+    for (int i = 0; i < 1 + round % 4; ++i)
+      der[random() % der.size()] = static_cast<char>(random());
     if (auto const facts = Certificate::parse_der(as_bytes(der))) {
       EXPECT_EQ(as_text((*facts)->der()), der);
     }

@@ -78,10 +78,12 @@ CrlSpec random_spec(std::mt19937& random) {
       std::snprintf(digits, sizeof digits, "%02X", static_cast<unsigned>(random() & 0xFF));
       serial.insert(0, digits);
     }
-    spec.entries.push_back({serial, reasons[random() % 11],
-                            static_cast<UnixSeconds>(random()) , {}});
+    spec.entries.push_back(
+        {serial, reasons[random() % 11], static_cast<UnixSeconds>(random()), {}});
     if (random() % 5 == 0) {  // invalidityDate: read over
-      spec.entries.back().extensions = {{"2.5.29.24", false, "\x18\x0f" "20200101000000Z"s}};
+      spec.entries.back().extensions = {{"2.5.29.24", false,
+                                         "\x18\x0f"
+                                         "20200101000000Z"s}};
     }
   }
   return spec;
@@ -210,8 +212,8 @@ TEST(Crl, threat_37_ca_without_crl_sign_is_refused) {
 }
 
 TEST(Crl, every_signature_algorithm_is_checked) {
-  for (auto const kind : {testing::KeyKind::p256, testing::KeyKind::p384,
-                          testing::KeyKind::rsa2048, testing::KeyKind::ed25519}) {
+  for (auto const kind : {testing::KeyKind::p256, testing::KeyKind::p384, testing::KeyKind::rsa2048,
+                          testing::KeyKind::ed25519}) {
     testing::CertificateSpec spec;
     spec.subject = {{"CN", "CA"}};
     spec.ca = true;
@@ -249,8 +251,7 @@ TEST(Crl, refuses_what_is_not_one_list) {
   std::string const good = make_crl({}, ca());
   EXPECT_FALSE(Crl::parse_der(""));
   EXPECT_FALSE(Crl::parse_der(ca().der));
-  EXPECT_EQ(Crl::parse_der(good + "x").error().detail,
-            "not a CRL: there are bytes after its end");
+  EXPECT_EQ(Crl::parse_der(good + "x").error().detail, "not a CRL: there are bytes after its end");
   for (std::size_t size = 0; size < good.size(); ++size) {
     EXPECT_FALSE(Crl::parse_der(good.substr(0, size))) << size;
   }
@@ -261,7 +262,8 @@ TEST(Crl, survives_changed_bytes) {
   std::string const good = make_crl(random_spec(random), ca());
   for (int round = 0; round < 3000; ++round) {
     std::string der = good;
-    for (int i = 0; i < 1 + round % 4; ++i) der[random() % der.size()] = static_cast<char>(random());
+    for (int i = 0; i < 1 + round % 4; ++i)
+      der[random() % der.size()] = static_cast<char>(random());
     auto const crl = Crl::parse_der(der);
     if (!crl) continue;
     // What parse_der let pass can be walked to its end.

@@ -12,8 +12,8 @@ using namespace std::string_literals;
 
 TEST(FormatName, three_forms_of_the_documented_example) {
   testing::CertificateSpec spec;
-  spec.subject = {{"C", "US", 19}, {"ST", "Texas"}, {"L", "Austin"}, {"O", "Access"},
-                  {"OU", "Access Admins"}, {"CN", "James Royal"}};
+  spec.subject = {{"C", "US", 19}, {"ST", "Texas"},         {"L", "Austin"},
+                  {"O", "Access"}, {"OU", "Access Admins"}, {"CN", "James Royal"}};
   auto const facts = testing::issue(spec, nullptr).facts;
   Bytes const name = facts->subject_name_der();
   EXPECT_EQ(format_name(name, NameForm::rfc4514),

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "certgate/x509/private_key.hpp"
 #include "support/test_ca.hpp"
 
@@ -121,8 +123,8 @@ TEST(ParseCrls, threat_42_truncated_at_every_byte_is_refused) {
 }
 
 TEST(PrivateKey, reads_and_matches) {
-  for (auto const kind : {testing::KeyKind::p256, testing::KeyKind::rsa2048,
-                          testing::KeyKind::ed25519}) {
+  for (auto const kind :
+       {testing::KeyKind::p256, testing::KeyKind::rsa2048, testing::KeyKind::ed25519}) {
     auto const& key = testing::TestKey::cached(kind);
     Issued const issued = testing::issue(testing::client_spec("key"), key, &ca());
     auto const parsed = PrivateKey::parse_pem(key.pem());
@@ -146,10 +148,9 @@ TEST(PrivateKey, says_what_else_it_is) {
             "is a public key, not a private key");
   EXPECT_EQ(error("hello"), "holds no private key as PEM");
   EXPECT_EQ(error(pem + pem), "holds more than one private key");
-  EXPECT_TRUE(error("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n").starts_with(
-      "is an encrypted private key; decrypt it with"));
-  EXPECT_EQ(error(pem.substr(0, pem.size() / 2)),
-            "is cut off: the private key has no END line");
+  EXPECT_TRUE(error("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n")
+                  .starts_with("is an encrypted private key; decrypt it with"));
+  EXPECT_EQ(error(pem.substr(0, pem.size() / 2)), "is cut off: the private key has no END line");
   std::string damaged = pem;
   damaged[60] = damaged[60] == 'A' ? 'B' : 'A';
   damaged.erase(70, 4);

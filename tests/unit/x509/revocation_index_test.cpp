@@ -105,7 +105,7 @@ TEST(RevocationIndex, agrees_with_a_linear_scan) {
   }
 }
 
-TEST(RevocationIndex, an_entry_costs_at_most_32_bytes) {
+TEST(RevocationIndex, threat_41_an_entry_costs_at_most_28_bytes) {
   CrlSpec spec;
   for (int i = 0; i < 2000; ++i) {
     char serial[41];
@@ -214,8 +214,7 @@ TEST(RevocationIndex, threat_39_partitions_add_up_and_cover_their_own) {
   auto const for_users = *build({list(users)});
   auto const leaf = testing::make_client("leaf", ca()).facts;
   EXPECT_EQ(for_users->coverage(id(ca()), *leaf, test_now()).status, CrlStatus::current);
-  EXPECT_EQ(for_users->coverage(id(ca()), *ca().facts, test_now()).status,
-            CrlStatus::out_of_scope);
+  EXPECT_EQ(for_users->coverage(id(ca()), *ca().facts, test_now()).status, CrlStatus::out_of_scope);
 }
 
 TEST(RevocationIndex, threat_39_unusable_lists_are_refused_by_name) {
@@ -278,8 +277,7 @@ TEST(RevocationIndex, coverage_ends_at_next_update) {
   EXPECT_EQ(index->coverage(id(ca()), *leaf, test_now() + 100).status, CrlStatus::expired);
   spec.no_next_update = true;
   auto const endless = *build({list(spec)});
-  EXPECT_EQ(endless->coverage(id(ca()), *leaf, test_now() + 1000000000).status,
-            CrlStatus::current);
+  EXPECT_EQ(endless->coverage(id(ca()), *leaf, test_now() + 1000000000).status, CrlStatus::current);
 }
 
 }  // namespace

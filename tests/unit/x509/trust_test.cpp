@@ -131,8 +131,7 @@ TEST(Trust, threat_32_two_cas_with_one_name_are_both_tried) {
     for (auto const& anchors : {std::vector{old_ca, new_ca}, std::vector{new_ca, old_ca}}) {
       auto const trust = trust_in(anchors);
       for (Issued const* issuer : {&old_ca, &new_ca}) {
-        Verification const v =
-            trust->verify(*chain(testing::issue(spec, issuer)), test_now());
+        Verification const v = trust->verify(*chain(testing::issue(spec, issuer)), test_now());
         EXPECT_EQ(v.reason, "SUCCESS");
         EXPECT_EQ(v.path.at(0).issuer, issuer->facts->id_as_issuer());
       }
@@ -207,8 +206,7 @@ TEST(Trust, threat_76_key_sizes_have_edges) {
   EXPECT_EQ(reason(*trust_in({root()}, options), *presented), "FAILED:certificate key too large");
   options = {};
   options.min_rsa_bits = 2049;
-  EXPECT_EQ(reason(*trust_in({root()}, options), *presented),
-            "FAILED:EE certificate key too weak");
+  EXPECT_EQ(reason(*trust_in({root()}, options), *presented), "FAILED:EE certificate key too weak");
   auto const ec = chain(make_client("ec", root()));
   options = {};
   options.min_ec_bits = 257;

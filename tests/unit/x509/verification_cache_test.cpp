@@ -10,9 +10,7 @@ namespace {
 
 using testing::Issued;
 
-Digest digest(int number) {
-  return sha256(as_bytes(std::to_string(number)));
-}
+Digest digest(int number) { return sha256(as_bytes(std::to_string(number))); }
 VerificationCache::Pointer verification(UnixSeconds from, UnixSeconds until, bool verified = true) {
   auto made = std::make_shared<Verification>();
   made->verified = verified;
@@ -72,8 +70,7 @@ TEST(VerificationCache, verifies_once) {
   auto const first = cache.verify(*trust, *chain, testing::test_now());
   EXPECT_TRUE(first->verified);
   EXPECT_EQ(cache.verify(*trust, *chain, testing::test_now()), first);
-  auto const stranger =
-      ClientChain::make(testing::issue(testing::client_spec("s"), nullptr).facts);
+  auto const stranger = ClientChain::make(testing::issue(testing::client_spec("s"), nullptr).facts);
   EXPECT_FALSE(cache.verify(*trust, *stranger, testing::test_now())->verified);
   EXPECT_EQ(cache.size(), 1u);
   cache.clear();

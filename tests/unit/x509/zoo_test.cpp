@@ -149,7 +149,8 @@ TEST(Zoo, facts_of_a_certificate_cost_little_memory) {
 
 TEST(Zoo, server_certificate_covers_its_names) {
   Certificate const& server = *zoo().server.facts;
-  for (char const* covered : {"localhost", "LOCALHOST.", "a.example.com", "example.com", "127.0.0.1"}) {
+  for (char const* covered :
+       {"localhost", "LOCALHOST.", "a.example.com", "example.com", "127.0.0.1"}) {
     EXPECT_NE(match_host(server, covered), HostMatch::none) << covered;
   }
   EXPECT_EQ(match_host(server, "a.example.com"), HostMatch::wildcard);
