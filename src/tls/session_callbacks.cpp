@@ -163,7 +163,9 @@ SSL_TICKET_RETURN ServerStream::Callbacks::on_open_ticket(SSL* ssl, SSL_SESSION*
       !attach_note(session, note)) {
     return SSL_TICKET_RETURN_IGNORE_RENEW;
   }
-  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+  // RFC 8446 §C.4: clients use a ticket of TLS 1.3 once, so each resumption brings a new one.
+  bool const renew = status == SSL_TICKET_SUCCESS_RENEW || SSL_version(ssl) == TLS1_3_VERSION;
+  return renew ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE;
 }
 
 // RFC 5077 §4: AES-CBC and HMAC-SHA-256, with keys that rotate.

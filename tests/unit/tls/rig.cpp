@@ -72,7 +72,11 @@ Client::Client(int fd, ClientConfig const& config)
   SSL_set_app_data(ssl_.get(), &alert_);
   SSL_set_info_callback(ssl_.get(), note_alert);
   if (!config.server_name.empty()) SSL_set_tlsext_host_name(ssl_.get(), config.server_name.c_str());
-  if (config.resume != nullptr) SSL_set_session(ssl_.get(), config.resume);
+  if (config.resume != nullptr) {
+    // OpenSSL's client uses a session of TLS 1.3 only once: let it use up a copy.
+    ClientSession const copy(SSL_SESSION_dup(config.resume));
+    SSL_set_session(ssl_.get(), copy.get());
+  }
   if (fd >= 0) SSL_set_fd(ssl_.get(), fd);
   SSL_set_connect_state(ssl_.get());
 }

@@ -295,6 +295,24 @@ TEST_P(Sessions, are_not_made_when_the_host_wants_none) {
   EXPECT_EQ(rig.store->size(), 0U);
 }
 
+TEST_P(Sessions, a_chain_too_large_for_a_ticket_costs_only_the_resumption) {
+  auto const& all = authorities();
+  auto spec = testing::client_spec("large");
+  spec.subject.push_back({"O", std::string(9'000, 'o')});
+  auto const large = testing::issue(spec, &all.other_root);
+  Rig rig(hosts({host({"api.example.com"}, policy_of(ClientAuthMode::request, {&all.root}))}),
+          options());
+  auto c = config(&all.client);
+  c.others = {&large};
+  auto const session = rig.session_after(c);
+  ASSERT_NE(session, nullptr);
+  c.resume = session.get();
+  auto const connection = rig.connect(c);
+  ASSERT_TRUE(connection->ok()) << connection->failure().detail;
+  EXPECT_EQ(connection->session().resumed, !GetParam().stateless);
+  EXPECT_EQ(connection->session().chain->others().size(), 1U);
+}
+
 TEST_P(Sessions, threat_77_the_store_stays_within_its_bounds) {
   auto limited = options();
   limited.store.sessions = 16;
