@@ -87,6 +87,7 @@ policy::ListText list_text(config::List const& list) {
   policy::ListText text;
   text.name = *list.name;
   text.kind = kind_of(*list.type);
+  text.file = list.text.get();
   text.entries.reserve(list.entries.size());
   for (auto const& entry : list.entries) text.entries.push_back(*entry);
   text.locate = [&list](std::size_t entry, std::string message, std::string hint) {

@@ -21,12 +21,14 @@ void add_lists(std::vector<ListText>& lists, rules::Scheme& scheme, Diagnostics&
                     .hint = "give each list a name of its own"});
       continue;
     }
-    auto list = rules::build_list(text.kind, text.entries);
+    auto list = text.file != nullptr ? rules::parse_list(text.kind, text.file->text())
+                                     : rules::build_list(text.kind, text.entries);
     if (list) {
       scheme.add_list(text.name, std::move(*list));
       continue;
     }
-    for (auto const& mistake : list.error()) {
+    if (text.file != nullptr) mistakes.add_all(rules::to_diagnostics(list.error(), *text.file));
+    for (auto const& mistake : text.file != nullptr ? rules::Mistakes{} : list.error()) {
       mistakes.add(text.locate ? text.locate(mistake.span.offset, mistake.message, mistake.hint)
                                : Diagnostic{.place = {.file = "list " + text.name},
                                             .message = mistake.message,

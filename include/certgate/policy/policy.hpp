@@ -47,7 +47,9 @@ struct ListText {
   std::string name;
   rules::ListKind kind = rules::ListKind::bytes;
   std::vector<std::string> entries;
-  // The place of one entry; null: the list's name.
+  // In place of `entries`: a file of one entry a line (rules::parse_list()), kept by the caller.
+  SourceText const* file = nullptr;
+  // The place of one entry; null: the list's name. Not asked for a file.
   std::function<Diagnostic(std::size_t entry, std::string message, std::string hint)> locate =
       nullptr;
 };
