@@ -190,21 +190,32 @@ Token Lexer::take(TokenKind kind, std::size_t length) {
   return token;
 }
 
-Token Lexer::next(Expect expect) {
-  skip_space();
-  if (offset_ == text_.size()) return take(TokenKind::end, 0);
-  char const c = text_[offset_];
-  if (at("//") || at("/*") || c == '#') {
-    // A path may follow `eq` unquoted; that is another mistake, told later.
-    if (c == '#' || at("/*") || expect != Expect::literal) {
+// Steps over white space, and over what people take for it.
+void Lexer::skip_ignored(Expect expect) {
+  for (;;) {
+    skip_space();
+    // An unquoted path may begin with slashes: that is another mistake, told later.
+    bool const slashes = at("//") && expect != Expect::literal && expect != Expect::regex;
+    if (at("#") || at("/*") || slashes) {
       auto end = text_.find('\n', offset_);
       if (end == std::string_view::npos) end = text_.size();
       mistake({offset_, end - offset_}, "the language has no comments",
               "describe the rule outside of its expression");
       offset_ = end;
-      return next(expect);
+    } else if (at("\u00a0")) {
+      mistake({offset_, 2}, "a no-break space (U+00A0) is not white space here",
+              "replace it by an ordinary space");
+      offset_ += 2;
+    } else {
+      return;
     }
   }
+}
+
+Token Lexer::next(Expect expect) {
+  skip_ignored(expect);
+  if (offset_ == text_.size()) return take(TokenKind::end, 0);
+  char const c = text_[offset_];
   if (c == '"') return expect == Expect::regex ? quoted_regex() : quoted();
   if (at("r\"") || at("r#")) return raw();
   if (at("\\\"")) {
@@ -220,12 +231,6 @@ Token Lexer::next(Expect expect) {
       return foreign_quotes(open, close, "strings are written in straight double quotes",
                             "replace the typographic quotes by \"");
     }
-  }
-  if (at("\u00a0")) {
-    mistake({offset_, 2}, "a no-break space (U+00A0) is not white space here",
-            "replace it by an ordinary space");
-    offset_ += 2;
-    return next(expect);
   }
   if (c == '$') return list_name();
   return sign_or_operator(expect);

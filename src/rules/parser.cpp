@@ -95,6 +95,7 @@ class Parser {
     ahead_start_ = lexer_.position();
     ahead_mistakes_ = mistakes_.size();
     ahead_ = lexer_.next(expect);
+    ahead_mistakes_end_ = mistakes_.size();
     ahead_expect_ = expect;
     return *ahead_;
   }
@@ -108,7 +109,10 @@ class Parser {
   void forget_ahead() {
     if (!ahead_) return;
     lexer_.seek(ahead_start_);
-    mistakes_.resize(ahead_mistakes_);
+    // What the lexer found wrong with the token it will find again.
+    auto const first = mistakes_.begin();
+    mistakes_.erase(first + static_cast<std::ptrdiff_t>(ahead_mistakes_),
+                    first + static_cast<std::ptrdiff_t>(ahead_mistakes_end_));
     ahead_.reset();
   }
   std::size_t here() {
@@ -693,6 +697,7 @@ class Parser {
   Expect ahead_expect_ = Expect::operand;
   std::size_t ahead_start_ = 0;
   std::size_t ahead_mistakes_ = 0;
+  std::size_t ahead_mistakes_end_ = 0;
   std::size_t last_end_ = 0;
   std::size_t depth_ = 0;
   bool too_deep_ = false;

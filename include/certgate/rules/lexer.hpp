@@ -81,6 +81,7 @@ class Lexer {
 
  private:
   void skip_space();
+  void skip_ignored(Expect expect);
   Token sign_or_operator(Expect expect);
   Token identifier();
   Token quoted();

@@ -119,7 +119,15 @@ Scheme documented_scheme() {
     auto const end = fields.find_first_of(" \n", at);
     auto const entry = fields.substr(at, end - at);
     auto const colon = entry.find(':');
-    scheme.add_field(std::string(entry.substr(0, colon)), parse_type(entry.substr(colon + 1)));
+    auto const name = entry.substr(0, colon);
+    FieldOptions options;
+    if (name == "http.host") options.letters = Letters::folded;
+    if (name == "http.request.headers") options.key_letters = Letters::lower;
+    options.hexadecimal = name.ends_with("_serial") || name.ends_with("_sha256");
+    if (options.hexadecimal) {
+      options.letters = name.ends_with("_serial") ? Letters::upper : Letters::lower;
+    }
+    scheme.add_field(std::string(name), parse_type(entry.substr(colon + 1)), options);
     at = end;
   }
   return scheme;

@@ -89,7 +89,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"split_empty_separator", R"(split(text, "", 3)[0])",
              "split() cannot separate at an empty string"},
         Case{"split_separator_field", "split(text, text, 3)[0]",
-             "argument 2 of split() (the separator) must be a literal"}));
+             "argument 2 of split() (the separator) must be a literal"}),
+    name_of_case);
 
 INSTANTIATE_TEST_SUITE_P(
     Collections, Computes,
@@ -115,7 +116,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"cidr6", "cidr6(ip6, 16)", "2001::"},
         Case{"cidr6_leaves_v4", "cidr6(ip, 16)", "192.0.2.7"},
         Case{"cidr_bits_field", "cidr(ip, numbers[2], 64)", "192.0.0.0"},
-        Case{"cidr_bits_out_of_range", "cidr(ip, debt, 64)", "missing"}));
+        Case{"cidr_bits_out_of_range", "cidr(ip, debt, 64)", "missing"}),
+    name_of_case);
 
 INSTANTIATE_TEST_SUITE_P(
     Encodings, Computes,
@@ -141,159 +143,170 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"uuid", "uuidv4(seed)", R"("30313233-3435-4637-b839-616263646566")"},
         Case{"uuid_short_seed", "uuidv4(text)", "missing"},
         Case{"sha256", "encode_base64(sha256(empty))",
-             R"("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU")"}));
+             R"("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU")"}),
+    name_of_case);
 
+// clang-format off: it loses its way among these strings.
 INSTANTIATE_TEST_SUITE_P(
     Replacing, Computes,
     testing::Values(
         Case{"regex_replace", R"(regex_replace(path, "/v(\\d+)/", "/version-${1}/"))", R"("/version-1/Users/42")"},
-        Case{"regex_first_only", R"(regex_replace(text, "o", "0"))", R"("Hell0 World")"}, Case{"regex_no_match", R"(regex_replace(text, "z", "0"))", R"("Hello World")"},
-        Case{"regex_dollar", R"(regex_replace(text, "Hello", "$$5$"))", R"("$5$ World")"}, Case{"regex_no_such_group", R"(regex_replace(text, "(o)", "${2}"))", "`${2}
-  ` refers to a capture that the pattern does not have : it has 1 "},
-                                                         Case {"regex_eight", R"(regex_replace(text, "(H)", "${1}${1}${1}${1}${1}${1}${1}${1}"))", R"("HHHHHHHHello World")"},
-        Case{"regex_nine", R"(regex_replace(text, "(H)", "${1}${1}${1}${1}${1}${1}${1}${1}${1}"))", "at most 8 references are allowed"},
-        Case{"regex_on_empty", R"(regex_replace(empty, "^", "x"))", R"("x")"}, Case{"regex_at_end", R"(regex_replace(text, "$", "!"))", R"("Hello World!")"},
-        Case{"wildcard_replace", R"(wildcard_replace(path, "/V1/*/*", "/${2}/${1}"))", R"("/42/Users")"}, Case{"wildcard_sensitive", R"(wildcard_replace(path, "/V1/*", "/${1}", "s"))", R"("/v1/Users/42")"},
-        Case{"wildcard_lazy", R"(wildcard_replace("aXbXc", "*X*", "${1}|${2}"))", "argument 1 of wildcard_replace() (the string) must be a field or a call, not a literal"},
-        Case{"wildcard_shortest_first", R"(wildcard_replace(text, "*o*", "${1}|${2}"))", R"("Hell| World")"}, Case{"wildcard_no_match", R"(wildcard_replace(text, "x*", "y"))", R"("Hello World")"},
-        Case{"remove_args", R"(remove_query_args(query, "a"))", R"("b=2&c")"}, Case{"remove_several", R"(remove_query_args(query, "a", "c"))", R"("b=2")"},
-        Case{"remove_all", R"(remove_query_args(query, "a", "b", "c"))", R"("")"}, Case{"remove_none", R"(remove_query_args(query, "x"))", R"("a=1&b=2&a=3&c")"}));
+        Case{"regex_first_only", R"(regex_replace(text, "o", "0"))", R"("Hell0 World")"},
+        Case{"regex_no_match", R"(regex_replace(text, "z", "0"))", R"("Hello World")"},
+        Case{"regex_dollar", R"(regex_replace(text, "Hello", "$$5$"))", R"("$5$ World")"},
+        Case{"regex_no_such_group", R"(regex_replace(text, "(o)", "${2}"))",
+             "`${2}` refers to a capture that the pattern does not have: it has 1"},
+        Case{"regex_eight", R"(regex_replace(text, "(H)", "${1}${1}${1}${1}${1}${1}${1}${1}"))",
+             R"("HHHHHHHHello World")"},
+        Case{"regex_nine", R"(regex_replace(text, "(H)", "${1}${1}${1}${1}${1}${1}${1}${1}${1}"))",
+             "at most 8 references are allowed"},
+        Case{"regex_on_empty", R"(regex_replace(empty, "^", "x"))", R"("x")"},
+        Case{"regex_at_end", R"(regex_replace(text, "$", "!"))", R"("Hello World!")"},
+        Case{"wildcard_replace", R"(wildcard_replace(path, "/V1/*/*", "/${2}/${1}"))", R"("/42/Users")"},
+        Case{"wildcard_sensitive", R"(wildcard_replace(path, "/V1/*", "/${1}", "s"))", R"("/v1/Users/42")"},
+        Case{"wildcard_literal", R"(wildcard_replace("aXbXc", "*X*", "${1}|${2}"))",
+             "argument 1 of wildcard_replace() (the string) must be a field or a call, not a literal"},
+        Case{"wildcard_shortest_first", R"(wildcard_replace(text, "*o*", "${1}|${2}"))", R"("Hell| World")"},
+        Case{"wildcard_no_match", R"(wildcard_replace(text, "x*", "y"))", R"("Hello World")"},
+        Case{"remove_args", R"(remove_query_args(query, "a"))", R"("b=2&c")"},
+        Case{"remove_several", R"(remove_query_args(query, "a", "c"))", R"("b=2")"},
+        Case{"remove_all", R"(remove_query_args(query, "a", "b", "c"))", R"("")"},
+        Case{"remove_none", R"(remove_query_args(query, "x"))", R"("a=1&b=2&a=3&c")"}), name_of_case);
+// clang-format on
 
-      INSTANTIATE_TEST_SUITE_P(
-          Json, Computes,
-          testing::Values(
-              Case{"string", R"(lookup_json_string(json, "name"))", R"("x\x0a\xc3\xa9")"},
-              Case{"last_of_repeated_names", R"(lookup_json_integer(json, "n"))", "43"},
-              Case{"integer_with_fraction", R"(lookup_json_integer(json, "f"))", "missing"},
-              Case{"position", R"(lookup_json_integer(json, "list", 0))", "1"},
-              Case{"nested", R"(lookup_json_string(json, "list", 1, "k"))", R"("v")"},
-              Case{"object", R"(lookup_json_string(json, "o", "p"))", R"("q")"},
-              Case{"wrong_type", R"(lookup_json_string(json, "n"))", "missing"},
-              Case{"no_such_name", R"(lookup_json_string(json, "z"))", "missing"},
-              Case{"name_in_an_array", R"(lookup_json_string(json, "list", "0"))", "missing"},
-              Case{"negative_position", R"(lookup_json_integer(json, "list", -1))", "missing"},
-              Case{"not_json", R"(lookup_json_string(text, "a"))", "missing"},
-              Case{"not_a_document", R"(lookup_json_string(empty, 0))", "missing"},
-              Case{"no_key", "lookup_json_string(json)",
-                   "lookup_json_string() takes at least 2 arguments, not 1"}));
+INSTANTIATE_TEST_SUITE_P(
+    Json, Computes,
+    testing::Values(Case{"string", R"(lookup_json_string(json, "name"))", R"("x\x0a\xc3\xa9")"},
+                    Case{"last_of_repeated_names", R"(lookup_json_integer(json, "n"))", "43"},
+                    Case{"integer_with_fraction", R"(lookup_json_integer(json, "f"))", "missing"},
+                    Case{"position", R"(lookup_json_integer(json, "list", 0))", "1"},
+                    Case{"nested", R"(lookup_json_string(json, "list", 1, "k"))", R"("v")"},
+                    Case{"object", R"(lookup_json_string(json, "o", "p"))", R"("q")"},
+                    Case{"wrong_type", R"(lookup_json_string(json, "n"))", "missing"},
+                    Case{"no_such_name", R"(lookup_json_string(json, "z"))", "missing"},
+                    Case{"name_in_an_array", R"(lookup_json_string(json, "list", "0"))", "missing"},
+                    Case{"negative_position", R"(lookup_json_integer(json, "list", -1))",
+                         "missing"},
+                    Case{"not_json", R"(lookup_json_string(text, "a"))", "missing"},
+                    Case{"not_a_document", R"(lookup_json_string(empty, 0))", "missing"},
+                    Case{"no_key", "lookup_json_string(json)",
+                         "lookup_json_string() takes at least 2 arguments, not 1"}),
+    name_of_case);
 
-      struct JsonCase {
-        char const* name;
-        std::string text;
-        char const* value;
-      };
-      void PrintTo(JsonCase const& each, std::ostream* out) { *out << each.text.substr(0, 60); }
-      class Json : public testing::TestWithParam<JsonCase> {};
+struct JsonCase {
+  char const* name;
+  std::string text;
+  char const* value;
+};
+void PrintTo(JsonCase const& each, std::ostream* out) { *out << each.text.substr(0, 60); }
+class Json : public testing::TestWithParam<JsonCase> {};
 
-      TEST_P(Json, under_a) {
-        test::Sample sample;
-        sample.set("text", ValueView::bytes(GetParam().text));
-        EXPECT_EQ(sample.value(R"(lookup_json_integer(text, "a"))"), GetParam().value);
-      }
+TEST_P(Json, under_a) {
+  test::Sample sample;
+  sample.set("text", ValueView::bytes(GetParam().text));
+  EXPECT_EQ(sample.value(R"(lookup_json_integer(text, "a"))"), GetParam().value);
+}
 
-      INSTANTIATE_TEST_SUITE_P(
-          Rfc8259, Json,
-          testing::Values(
-              JsonCase{"spaces", " { \"a\" :\t1 }\r\n", "1"},
-              JsonCase{"negative", R"({"a":-5})", "-5"},
-              JsonCase{"escaped_name", R"({"\u0061":7})", "7"},
-              JsonCase{"largest", R"({"a":9223372036854775807})", "9223372036854775807"},
-              JsonCase{"least", R"({"a":-9223372036854775808})", "-9223372036854775808"},
-              JsonCase{"too_large", R"({"a":9223372036854775808})", "missing"},
-              JsonCase{"exponent", R"({"a":1e2})", "missing"},
-              JsonCase{"leading_zero", R"({"a":01})", "missing"},
-              JsonCase{"trailing_comma", R"({"a":1,})", "missing"},
-              JsonCase{"cut_off", R"({"a":1)", "missing"},
-              JsonCase{"more_behind", R"({"a":1}})", "missing"},
-              JsonCase{"single_quotes", "{'a':1}", "missing"},
-              JsonCase{"nothing_else",
-                       R"({"a":1,"b":[true,false,null,"\"\\\/\b\f\n\r\t",1.5e-3,{}]})", "1"},
-              JsonCase{"control_character", "{\"a\":1,\"b\":\"\n\"}", "missing"},
-              JsonCase{"bad_escape", R"({"a":1,"b":"\x"})", "missing"},
-              JsonCase{"inner_name_does_not_count", R"({"b":{"a":1}})", "missing"},
-              JsonCase{"replaced_by_another_type", R"({"a":1,"a":"x"})", "missing"},
-              JsonCase{"deepest",
-                       R"({"a":1,"b":)" + std::string(127, '[') + std::string(127, ']') + "}", "1"},
-              JsonCase{"too_deep",
-                       R"({"a":1,"b":)" + std::string(128, '[') + std::string(128, ']') + "}",
-                       "missing"}),
-          [](auto const& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Rfc8259, Json,
+    testing::Values(
+        JsonCase{"spaces", " { \"a\" :\t1 }\r\n", "1"}, JsonCase{"negative", R"({"a":-5})", "-5"},
+        JsonCase{"escaped_name", R"({"\u0061":7})", "7"},
+        JsonCase{"largest", R"({"a":9223372036854775807})", "9223372036854775807"},
+        JsonCase{"least", R"({"a":-9223372036854775808})", "-9223372036854775808"},
+        JsonCase{"too_large", R"({"a":9223372036854775808})", "missing"},
+        JsonCase{"exponent", R"({"a":1e2})", "missing"},
+        JsonCase{"leading_zero", R"({"a":01})", "missing"},
+        JsonCase{"trailing_comma", R"({"a":1,})", "missing"},
+        JsonCase{"cut_off", R"({"a":1)", "missing"},
+        JsonCase{"more_behind", R"({"a":1}})", "missing"},
+        JsonCase{"single_quotes", "{'a':1}", "missing"},
+        JsonCase{"nothing_else", R"({"a":1,"b":[true,false,null,"\"\\\/\b\f\n\r\t",1.5e-3,{}]})",
+                 "1"},
+        JsonCase{"control_character", "{\"a\":1,\"b\":\"\n\"}", "missing"},
+        JsonCase{"bad_escape", R"({"a":1,"b":"\x"})", "missing"},
+        JsonCase{"inner_name_does_not_count", R"({"b":{"a":1}})", "missing"},
+        JsonCase{"replaced_by_another_type", R"({"a":1,"a":"x"})", "missing"},
+        JsonCase{"deepest", R"({"a":1,"b":)" + std::string(127, '[') + std::string(127, ']') + "}",
+                 "1"},
+        JsonCase{"too_deep", R"({"a":1,"b":)" + std::string(128, '[') + std::string(128, ']') + "}",
+                 "missing"}),
+    [](auto const& info) { return std::string(info.param.name); });
 
-      // ---- the timed HMAC, against OpenSSL directly
+// ---- the timed HMAC, against OpenSSL directly
 
-      std::string signed_message(std::string const& message, std::string const& separator,
-                                 std::string const& time, bool url_safe) {
-        unsigned char mac[32];
-        unsigned int size = 0;
-        auto const input = message + time;
-        HMAC(EVP_sha256(), "key", 3, reinterpret_cast<unsigned char const*>(input.data()),
-             input.size(), mac, &size);
-        auto encoded = format_base64({mac, size},
-                                     url_safe ? Base64Alphabet::url_safe : Base64Alphabet::standard,
-                                     url_safe ? Base64Padding::unpadded : Base64Padding::padded);
-        if (!url_safe) encoded = format_percent(encoded);
-        return message + separator + time + "-" + encoded;
-      }
+std::string signed_message(std::string const& message, std::string const& separator,
+                           std::string const& time, bool url_safe) {
+  unsigned char mac[32];
+  unsigned int size = 0;
+  auto const input = message + time;
+  HMAC(EVP_sha256(), "key", 3, reinterpret_cast<unsigned char const*>(input.data()), input.size(),
+       mac, &size);
+  auto encoded =
+      format_base64({mac, size}, url_safe ? Base64Alphabet::url_safe : Base64Alphabet::standard,
+                    url_safe ? Base64Padding::unpadded : Base64Padding::padded);
+  if (!url_safe) encoded = format_percent(encoded);
+  return message + separator + time + "-" + encoded;
+}
 
-      TEST(TimedHmac, accepts_what_is_signed_and_fresh) {
-        test::Sample sample;
-        auto const valid = [&](std::string const& text, std::int64_t now, std::string const& more) {
-          sample.set("text", ValueView::bytes(text));
-          sample.set("port", ValueView::integer(now));
-          return sample.outcome("is_timed_hmac_valid_v0(\"key\", text, 100, port" + more + ")");
-        };
-        auto const plain = signed_message("/a", "", "1700000000", false);
-        EXPECT_EQ(valid(plain, 1700000000, ""), "match");
-        EXPECT_EQ(valid(plain, 1700000100, ""), "match");
-        EXPECT_EQ(valid(plain, 1700000101, ""), "no match");
-        EXPECT_EQ(valid("/b" + plain.substr(2), 1700000000, ""), "no match");
-        EXPECT_EQ(valid(plain.substr(0, plain.size() - 3), 1700000000, ""), "no match");
-        EXPECT_EQ(valid("", 1700000000, ""), "no match");
-        auto const separated = signed_message("/a", "?verify=", "1700000000", false);
-        EXPECT_EQ(valid(separated, 1700000000, ", 8"), "match");
-        EXPECT_EQ(valid(separated, 1700000000, ", 7"), "no match");
-        EXPECT_EQ(valid(separated, 1700000000, ", 900"), "no match");
-        auto const url_safe = signed_message("/a-b", "?verify=", "1700000000", true);
-        EXPECT_EQ(valid(url_safe, 1700000000, ", 8, \"s\""), "match");
-        EXPECT_EQ(valid(separated, 1700000000, ", 8, \"s\""), "no match");
-        EXPECT_EQ(valid(signed_message("", "", "1700000000", false), 1700000000, ""), "no match");
-      }
+TEST(TimedHmac, accepts_what_is_signed_and_fresh) {
+  test::Sample sample;
+  auto const valid = [&](std::string const& text, std::int64_t now, std::string const& more) {
+    sample.set("text", ValueView::bytes(text));
+    sample.set("port", ValueView::integer(now));
+    return sample.outcome("is_timed_hmac_valid_v0(\"key\", text, 100, port" + more + ")");
+  };
+  auto const plain = signed_message("/a", "", "1700000000", false);
+  EXPECT_EQ(valid(plain, 1700000000, ""), "match");
+  EXPECT_EQ(valid(plain, 1700000100, ""), "match");
+  EXPECT_EQ(valid(plain, 1700000101, ""), "no match");
+  EXPECT_EQ(valid("/b" + plain.substr(2), 1700000000, ""), "no match");
+  EXPECT_EQ(valid(plain.substr(0, plain.size() - 3), 1700000000, ""), "no match");
+  EXPECT_EQ(valid("", 1700000000, ""), "no match");
+  auto const separated = signed_message("/a", "?verify=", "1700000000", false);
+  EXPECT_EQ(valid(separated, 1700000000, ", 8"), "match");
+  EXPECT_EQ(valid(separated, 1700000000, ", 7"), "no match");
+  EXPECT_EQ(valid(separated, 1700000000, ", 900"), "no match");
+  auto const url_safe = signed_message("/a-b", "?verify=", "1700000000", true);
+  EXPECT_EQ(valid(url_safe, 1700000000, ", 8, \"s\""), "match");
+  EXPECT_EQ(valid(separated, 1700000000, ", 8, \"s\""), "no match");
+  EXPECT_EQ(valid(signed_message("", "", "1700000000", false), 1700000000, ""), "no match");
+}
 
-      TEST(TimedHmac, checks_its_literals) {
-        test::Sample sample;
-        EXPECT_EQ(sample.outcome(R"(is_timed_hmac_valid_v0("", text, 1, port))"),
-                  "the key is empty");
-        EXPECT_EQ(sample.outcome(R"(is_timed_hmac_valid_v0("k", text, 1, port, 0, "x"))"),
-                  "the flag is `s`: the MAC is URL-safe base64");
-        EXPECT_EQ(sample.outcome(R"(is_timed_hmac_valid_v0(text, text, 1, port))"),
-                  "argument 1 of is_timed_hmac_valid_v0() (the key) must be a literal");
-      }
+TEST(TimedHmac, checks_its_literals) {
+  test::Sample sample;
+  EXPECT_EQ(sample.outcome(R"(is_timed_hmac_valid_v0("", text, 1, port))"), "the key is empty");
+  EXPECT_EQ(sample.outcome(R"(is_timed_hmac_valid_v0("k", text, 1, port, 0, "x"))"),
+            "the flag is `s`: the MAC is URL-safe base64");
+  EXPECT_EQ(sample.outcome(R"(is_timed_hmac_valid_v0(text, text, 1, port))"),
+            "argument 1 of is_timed_hmac_valid_v0() (the key) must be a literal");
+}
 
-      TEST(Functions, of_cloudflare_that_cannot_be_say_why) {
-        test::Sample sample;
-        EXPECT_EQ(sample.outcome(R"(is_jwt_valid("x"))"),
-                  "is_jwt_valid() is not available: it belongs to Cloudflare's API Shield");
-      }
+TEST(Functions, of_cloudflare_that_cannot_be_say_why) {
+  test::Sample sample;
+  EXPECT_EQ(sample.outcome(R"(is_jwt_valid("x"))"),
+            "is_jwt_valid() is not available: it belongs to Cloudflare's API Shield");
+}
 
-      TEST(Values, literals_and_conditions) {
-        test::Sample sample;
-        EXPECT_EQ(sample.value(R"("a")"), R"("a")");
-        EXPECT_EQ(sample.value("17"), "17");
-        EXPECT_EQ(sample.value("192.0.2.1"), "192.0.2.1");
-        EXPECT_EQ(sample.value("61:62"), R"("ab")");
-        EXPECT_EQ(sample.value("port"), "443");
-        EXPECT_EQ(sample.value("gone_bool"), "missing");
-        EXPECT_EQ(sample.value("port eq 443"), "true");
-        EXPECT_EQ(sample.value("(yes or off)"), "true");
-        EXPECT_EQ(sample.value("names[1]"), R"("Bob")");
-        EXPECT_EQ(sample.value("names"), "expected one value, found Array<Bytes>");
-        EXPECT_EQ(sample.value(""), "the expression is empty");
-        std::string text;
-        append_text(text, ValueView::integer(5));
-        append_text(text, ValueView::boolean(true));
-        append_text(text, ValueView());
-        EXPECT_EQ(text, "5true");
-      }
+TEST(Values, literals_and_conditions) {
+  test::Sample sample;
+  EXPECT_EQ(sample.value(R"("a")"), R"("a")");
+  EXPECT_EQ(sample.value("17"), "17");
+  EXPECT_EQ(sample.value("192.0.2.1"), "192.0.2.1");
+  EXPECT_EQ(sample.value("61:62"), R"("ab")");
+  EXPECT_EQ(sample.value("port"), "443");
+  EXPECT_EQ(sample.value("gone_bool"), "missing");
+  EXPECT_EQ(sample.value("port eq 443"), "true");
+  EXPECT_EQ(sample.value("(yes or off)"), "true");
+  EXPECT_EQ(sample.value("names[1]"), R"("Bob")");
+  EXPECT_EQ(sample.value("names"), "expected one value, found Array<Bytes>");
+  EXPECT_EQ(sample.value(""), "the expression is empty");
+  std::string text;
+  append_text(text, ValueView::integer(5));
+  append_text(text, ValueView::boolean(true));
+  append_text(text, ValueView());
+  EXPECT_EQ(text, "5true");
+}
 
-    }  // namespace
-  }    // namespace certgate::rules
+}  // namespace
+}  // namespace certgate::rules

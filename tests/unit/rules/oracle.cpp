@@ -18,20 +18,25 @@ OwnedValue owned_bool(bool value) {
 
 bool is_true(OwnedValue const& value) { return value.kind == Kind::boolean && value.boolean; }
 
-// The recursive definition; patterns here are short.
+// By table: reachable[i] says whether what was read of the pattern matches the first i bytes.
 bool wildcard(std::string_view pattern, std::string_view value, bool strict) {
-  if (pattern.empty()) return value.empty();
-  if (pattern[0] == '*') {
+  std::vector<bool> reachable(value.size() + 1);
+  reachable[0] = true;
+  for (std::size_t p = 0; p < pattern.size(); ++p) {
+    std::vector<bool> next(value.size() + 1);
+    bool const star = pattern[p] == '*';
+    if (pattern[p] == '\\') ++p;
     for (std::size_t i = 0; i <= value.size(); ++i) {
-      if (wildcard(pattern.substr(1), value.substr(i), strict)) return true;
+      if (star) {
+        next[i] = reachable[i] || (i > 0 && next[i - 1]);
+      } else if (i > 0 && reachable[i - 1]) {
+        char const c = value[i - 1];
+        next[i] = strict ? c == pattern[p] : ascii_lower(c) == ascii_lower(pattern[p]);
+      }
     }
-    return false;
+    reachable = next;
   }
-  std::size_t const length = pattern[0] == '\\' ? 2 : 1;
-  if (value.empty()) return false;
-  char const want = pattern[length - 1];
-  bool const same = strict ? want == value[0] : ascii_lower(want) == ascii_lower(value[0]);
-  return same && wildcard(pattern.substr(length), value.substr(1), strict);
+  return reachable[value.size()];
 }
 
 bool ordered(CompareOp op, int sign) {

@@ -45,7 +45,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"empty_address_set", "ip in {}", false},
                     Case{"new_line_in_string", "text ne \"a\nb\"", true},
                     Case{"tab_as_space", "\tport\teq\t443\t", true},
-                    Case{"line_ends_as_space", "port\r\neq\n443", true}));
+                    Case{"line_ends_as_space", "port\r\neq\n443", true}),
+    name_of_case);
 
 INSTANTIATE_TEST_SUITE_P(
     Words, Evaluates,
@@ -57,7 +58,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"symbols", "yes && !off || off ^^ off", true},
                     Case{"double_not", "!!yes", true}, Case{"not_not", "not not off", false},
                     Case{"tilde", R"(text ~ "^Hello")", true},
-                    Case{"space_before_parenthesis", R"(starts_with (text, "Hell"))", true}));
+                    Case{"space_before_parenthesis", R"(starts_with (text, "Hell"))", true}),
+    name_of_case);
 
 INSTANTIATE_TEST_SUITE_P(Logic, Evaluates,
                          testing::Values(Case{"not_binds_tightest", "not yes and off", false},
@@ -69,7 +71,8 @@ INSTANTIATE_TEST_SUITE_P(Logic, Evaluates,
                                          Case{"xor_inside_xor", "yes xor (off xor (yes xor off))",
                                               false},
                                          Case{"not_of_comparison", "not port eq 443 or yes", true},
-                                         Case{"not_before_parenthesis", "not(off)", true}));
+                                         Case{"not_before_parenthesis", "not(off)", true}),
+                         name_of_case);
 
 INSTANTIATE_TEST_SUITE_P(
     Comparisons, Evaluates,
@@ -109,7 +112,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"folded_field_and_literal", R"(host eq "API.Example.COM")", true},
                     Case{"folded_field_in_set", R"(host in {"x" "API.example.com"})", true},
                     Case{"folded_argument", R"(ends_with(host, ".EXAMPLE.com"))", true},
-                    Case{"folded_through_lower", R"(lower(host) eq "api.EXAMPLE.com")", true}));
+                    Case{"folded_through_lower", R"(lower(host) eq "api.EXAMPLE.com")", true}),
+    name_of_case);
 
 INSTANTIATE_TEST_SUITE_P(
     Wildcards, Evaluates,
@@ -128,7 +132,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"escaped_backslash", R"(odd wildcard r"*\\c*")", true},
                     Case{"empty_pattern", R"(empty wildcard "")", true},
                     Case{"empty_pattern_not", R"(text wildcard "")", false},
-                    Case{"star_alone", R"(empty wildcard "*")", true}));
+                    Case{"star_alone", R"(empty wildcard "*")", true}),
+    name_of_case);
 
 INSTANTIATE_TEST_SUITE_P(
     Regexes, Evaluates,
@@ -154,7 +159,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"shortcut_escape", R"(host matches "^api\.example\.com$")", true},
                     Case{"repetition_is_not_literal", R"(text matches "^Hellox?")", true},
                     Case{"white_space_class", R"(text matches "o\sW")", true},
-                    Case{"vertical_tab_is_white_space", "empty matches \"\\s\"", false}));
+                    Case{"vertical_tab_is_white_space", "empty matches \"\\s\"", false}),
+    name_of_case);
 
 INSTANTIATE_TEST_SUITE_P(
     Missing, Evaluates,
@@ -185,7 +191,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"starts_with_missing", R"(starts_with(gone, ""))", false},
         Case{"key_exists", R"(len(headers["accept"]) >= 0)", true},
         Case{"key_is_absent", R"(not len(headers["x"]) >= 0)", true},
-        Case{"empty_is_not_missing", R"(empty ne "x")", true}));
+        Case{"empty_is_not_missing", R"(empty ne "x")", true}),
+    name_of_case);
 
 INSTANTIATE_TEST_SUITE_P(
     Arrays, Evaluates,
@@ -217,7 +224,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"regex_of_each", R"(any(names[*] matches "^C"))", true},
         Case{"lengths", "all(len(names[*])[*] in {2 3})", true},
         Case{"concat_each", R"(any(concat(names[*], "!")[*] eq "Bob!"))", true},
-        Case{"undecodable_are_left_out", R"(all(decode_base64(names[*])[*] eq "x"))", true}));
+        Case{"undecodable_are_left_out", R"(all(decode_base64(names[*])[*] eq "x"))", true}),
+    name_of_case);
 
 TEST(Program, needs_only_the_fields_it_says) {
   test::Sample sample;
