@@ -13,7 +13,7 @@ namespace {
 
 // Every token that the proxy and the TLS layer may give as a reason, for the metrics.
 constexpr std::string_view failure_tokens[] = {
-    "body_timeout",           "body_too_large",        "client_certificate_required",
+    "body_timeout",           "body_too_large",        "connection_lost",        "client_certificate_required",
     "client_closed",          "client_no_longer_allowed", "client_too_slow",
     "evaluation_failed",      "header_timeout",        "header_too_large",
     "misdirected_request",    "no_server",             "origin_closed",

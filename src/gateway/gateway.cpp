@@ -146,6 +146,7 @@ struct Gateway::Inside final : admin::Control {
   net::Deadlines background_deadlines{background};
   std::unique_ptr<upstream::HealthChecker> health;
   std::thread background_thread;
+  net::Loop reloads;  // those that the admin address asked for, one after the other
   std::thread reload_thread;
 
   std::unique_ptr<admin::Server> admin_server;
@@ -354,6 +355,7 @@ Result<void, Diagnostics> Gateway::Inside::start() {
       });
   health->watch(current.generation->origins);
   background_thread = std::thread([this] { background.run(); });
+  reload_thread = std::thread([this] { reloads.run(); });
   if (auto done = start_admin(); !done) return fail(std::move(done.error()));
   publish_expiries();
   register_process_metrics(*registry, *access_log, *connections, *sessions);
@@ -368,8 +370,9 @@ Result<void, Diagnostics> Gateway::Inside::start() {
 Gateway::Inside::~Inside() {
   serving = false;
   admin_server = nullptr;
+  reloads.stop();
   if (reload_thread.joinable()) reload_thread.join();
-  if (!draining) drain();
+  if (!threads.empty()) drain();
   for (auto const& worker : workers) {
     if (worker != nullptr) worker->loop().stop();
   }
@@ -523,8 +526,7 @@ Result<Receipt, Diagnostics> Gateway::Inside::reload_now() {
 
 void Gateway::Inside::reload(admin::Done done) {
   // Off the admin thread, which must go on answering health checks.
-  if (reload_thread.joinable()) reload_thread.join();
-  reload_thread = std::thread([this, done = std::move(done)] {
+  reloads.post([this, done = std::move(done)] {
     auto const result = reload_now();
     admin::Outcome outcome;
     outcome.ok = result.has_value();

@@ -283,9 +283,10 @@ bool Exchange::parse_head_again() {
 
 bool Exchange::is_still_allowed() {
   generation_ = workspace_.current;
-  began_ = workspace_.options.tls.clock->now();
-  if (!parse_head_again() || !find_site()) return false;
-  return judge();
+  auto const began = std::exchange(began_, workspace_.options.tls.clock->now());
+  bool const allowed = parse_head_again() && find_site() && judge();
+  began_ = began;
+  return allowed;
 }
 
 // --- Answers of certgate's own --------------------------------------------------------------------

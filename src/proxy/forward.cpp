@@ -87,10 +87,9 @@ bool Exchange::build_upstream_head() {
   auto const& target = admitted_.target;
   http::ForwardValues values;
   values.origin_form = shared.normalised_to_origin ? target.origin_form : target.raw;
-  auto client_ip = std::array<char, 46>{};
-  auto const address = connection_.peer().address.to_string();
-  std::memcpy(client_ip.data(), address.data(), std::min(address.size(), client_ip.size()));
-  values.client_ip = {client_ip.data(), std::min(address.size(), client_ip.size())};
+  workspace_.address_text.clear();
+  connection_.peer().address.append_to(workspace_.address_text);
+  values.client_ip = workspace_.address_text;
   values.host = admitted_.framing.host;
   values.request_id = {request_id_.data(), request_id_.size()};
   append_identity();
@@ -324,11 +323,11 @@ net::Task<void> Exchange::finish_upload() {
 net::Task<Exchange::Response> Exchange::receive_response_head() {
   auto& stream = upstream_->stream();
   auto const& limits = generation_->shared->limits;
-  if (!response_block_) response_block_ = workspace_.blocks.take(limits.header_bytes);
+  if (!response_block_) response_block_ = workspace_.blocks.take();
   response_bytes_ = 0;
   response_reader_ = http1::ResponseReader(
       generation_->scratch->response_slots,
-      http1::HeadLimits{response_block_.size(), response_block_.size()});
+      http1::HeadLimits{limits.header_bytes, limits.header_bytes});
   if (!uploading_) response_deadline_.arm(*generation_->origin_response);
 
   // After a request the answer takes a while: waiting first saves a read that would find nothing.
@@ -368,7 +367,7 @@ net::Task<Exchange::Response> Exchange::receive_response_head() {
       std::memmove(response_block_.data(), response_block_.data() + used, response_bytes_);
       response_reader_ = http1::ResponseReader(
           generation_->scratch->response_slots,
-          http1::HeadLimits{response_block_.size(), response_block_.size()});
+          http1::HeadLimits{limits.header_bytes, limits.header_bytes});
       fed = response_bytes_ == 0
                 ? http1::Feed::need_more
                 : response_reader_.feed({response_block_.data(), response_bytes_});
@@ -377,10 +376,16 @@ net::Task<Exchange::Response> Exchange::receive_response_head() {
       response_deadline_.disarm();
       co_return Response::received;
     }
-    if (fed == http1::Feed::refused || response_bytes_ == response_block_.size()) {
+    bool const full = fed == http1::Feed::need_more && response_bytes_ == response_block_.size();
+    if (fed == http1::Feed::refused || (full && response_bytes_ >= limits.header_bytes)) {
       refused_ = {502, fed == http1::Feed::refused ? response_reader_.refusal().reason
                                                    : "origin_header_too_large"};
       co_return Response::failed;
+    }
+    if (full) {
+      auto larger = workspace_.blocks.take(std::min(2 * response_bytes_, limits.header_bytes + 1));
+      std::memcpy(larger.data(), response_block_.data(), response_bytes_);
+      response_block_ = std::move(larger);
     }
     wait_first = !stream.has_buffered();
   }
