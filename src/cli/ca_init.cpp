@@ -1,6 +1,7 @@
 // `certgate ca init`: a root and an intermediate, made beside their place and renamed into it.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <iostream>
 

@@ -1,6 +1,7 @@
 #include "certgate/pki/alternative_name.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "certgate/base/encoding.hpp"
 #include "certgate/base/ip.hpp"

@@ -1,5 +1,8 @@
 #include "subject_alternative_names.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "certgate/base/ip.hpp"
 
 namespace certgate::pki {

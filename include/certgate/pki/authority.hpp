@@ -11,6 +11,7 @@
 // See: RFC 5280 §4 (certificates), §5 (revocation lists).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -7,6 +7,7 @@
 // Errors: io when the storage fails; conflict when the state does not allow the change; not_found.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
