@@ -47,7 +47,7 @@ ShadowDecision judge_shadow(RuleSet const& set, Action live_action, Scratch& scr
 }  // namespace
 
 Decision decide(Policy const& policy, Facts const& facts, Scratch& scratch) noexcept {
-  Decision decision;
+  Decision decision{};  // braces: all of it is copied, unused places of `logged_rules` too
   if (!fill_values(facts, policy.plan(), scratch)) return decision;
 
   auto const& live = policy.live();
