@@ -38,6 +38,14 @@ Result<HostSettings::Pointer> HostSettings::build(HostOptions options) {
   for (auto const& name : names) all += name + '\n';
   host->scope_ = x509::sha256({host->client_scope_.bytes, host->profile().digest().bytes,
                                as_bytes(all)});
+  auto rest = host->options_;
+  rest.identities.clear();
+  rest.client.revocations = nullptr;
+  rest.client.deny_list = nullptr;
+  auto const lasting = std::make_shared<HostSettings>(Private{}, std::move(rest));
+  lasting->scope_ = host->scope_;
+  lasting->client_scope_ = host->client_scope_;
+  host->lasting_ = lasting;
   return Pointer(host);
 }
 

@@ -180,6 +180,7 @@ void ServerStream::conclude() {
   // What only a handshake needs.
   SSL_certs_clear(s);
   SSL_set0_CA_list(s, nullptr);
+  session_.host = session_.host->lasting();
   session_.handshake = since(handshake_->began);
   auto& counts = context_.counts();
   ++(session_.resumed ? counts.resumed : counts.full);

@@ -50,7 +50,9 @@ bool ServerStream::Callbacks::prepare(SSL* ssl, SSL_SESSION* session) {
   }
   drop_intermediates(ssl);
   auto const rest = std::max<UnixSeconds>(note->expires - now, 0);
-  SSL_SESSION_set_timeout(session, static_cast<long>(rest));  // the ticket's lifetime hint as well
+  // The ticket's lifetime hint as well. Never 0: OpenSSL then reads back 3 and fails, because its
+  // encoding has become longer.
+  SSL_SESSION_set_timeout(session, static_cast<long>(std::max<UnixSeconds>(rest, 1)));
   return rest > 0;
 }
 

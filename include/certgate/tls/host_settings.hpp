@@ -53,12 +53,17 @@ class HostSettings {
   // misdirected (421). Names and profile do not count.
   x509::Digest const& client_scope() const { return client_scope_; }
 
+  // This host without what ages: no identities, revocations or deny list. Open connections hold it,
+  // so that they do not keep a million revoked serials of an old Generation alive.
+  Pointer const& lasting() const { return lasting_; }
+
   HostSettings(Private, HostOptions options) : options_(std::move(options)) {}
 
  private:
   HostOptions options_;
   x509::Digest scope_;
   x509::Digest client_scope_;
+  Pointer lasting_;
 };
 
 class ServerHosts {

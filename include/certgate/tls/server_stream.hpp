@@ -33,7 +33,7 @@ struct ClientHelloFacts {
 
 // What the handshake agreed on.
 struct Session {
-  HostSettings::Pointer host;        // that the server_name belongs to
+  HostSettings::Pointer host;        // that the server_name belongs to; its lasting() part
   x509::ClientChain::Pointer chain;  // null: none was presented, or none was asked for
   // What host->client().trust said of the chain in a full handshake; null when resumed. Spares the
   // first request the work; says from when until when it holds.

@@ -13,6 +13,8 @@ struct Way {
   bool stateless;
 };
 
+void PrintTo(Way const& way, std::ostream* out) { *out << way.version << way.stateless; }
+
 std::string name_of_way(::testing::TestParamInfo<Way> const& info) {
   return std::string(info.param.version == TLS1_2_VERSION ? "tls_1_2" : "tls_1_3") +
          (info.param.stateless ? "_stateless" : "_stateful");
@@ -65,7 +67,7 @@ TEST_P(Sessions, threat_01_never_cross_to_a_host_with_other_trust) {
       EXPECT_EQ(connection->session().resumed, same) << from << " to " << to;
       bool const asks = std::string_view(to) != "d.example.com";
       EXPECT_EQ(connection->client->asked_for_certificate(), !same && asks) << from << to;
-      EXPECT_EQ(connection->session().host, *rig.context->hosts()->find(to));
+      EXPECT_EQ(connection->session().host, (*rig.context->hosts()->find(to))->lasting());
     }
     // Without a certificate of its own the ticket is worth nothing elsewhere.
     auto bare = config(nullptr, session.get());
@@ -205,6 +207,21 @@ TEST_P(Sessions, threat_05_chained_resumptions_end_with_the_lifetime_of_the_firs
   }
   rig.clock.advance(std::chrono::seconds{11});
   EXPECT_FALSE(rig.connect(config(&all.client, session.get()))->session().resumed);
+}
+
+TEST_P(Sessions, threat_05_an_expired_certificate_is_accepted_on_request_and_never_resumes) {
+  auto const& all = authorities();
+  auto spec = testing::client_spec("old");
+  spec.not_before = testing::test_now() - 100;
+  spec.not_after = testing::test_now() - 10;
+  auto const old = testing::issue(spec, &all.root);
+  Rig rig(hosts({host({"api.example.com"}, policy_of(ClientAuthMode::request, {&all.root}))}),
+          options());
+  auto const session = rig.session_after(config(&old));
+  auto const connection = rig.connect(config(&old, session.get()));
+  ASSERT_TRUE(connection->ok()) << connection->failure().detail;
+  EXPECT_FALSE(connection->session().resumed);
+  EXPECT_FALSE(connection->session().verification->verified);
 }
 
 TEST_P(Sessions, threat_06_a_made_up_ticket_asserts_nothing) {
