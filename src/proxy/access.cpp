@@ -38,6 +38,15 @@ CertificateVerdict verdict_of(x509::ClientAuthMode mode, Judgement const& judged
   return CertificateVerdict::crl_unusable;
 }
 
+// Of a certificate whose handshake failed; `verification` is null when it was not looked at.
+CertificateVerdict verdict_of(tls::HandshakeFault fault, x509::Verification const* verification) {
+  if (fault == tls::HandshakeFault::certificate_revoked) return CertificateVerdict::revoked;
+  if (verification == nullptr) return CertificateVerdict::invalid;
+  if (!verification->verified) return class_of(verification->error);
+  return fault == tls::HandshakeFault::certificate_rejected ? CertificateVerdict::crl_unusable
+                                                            : CertificateVerdict::verified;
+}
+
 void describe(telemetry::CertificateRecord& record, x509::ClientChain const& chain) {
   auto const& leaf = chain.leaf();
   record.presented = true;
@@ -157,20 +166,9 @@ void write_handshake_record(Connection& connection, tls::HandshakeFailure const&
   record.tls_version = failure.version;
   if (failure.chain != nullptr) {
     describe(record.certificate, *failure.chain);
-    record.certificate.verdict = failure.fault == tls::HandshakeFault::certificate_revoked
-                                     ? CertificateVerdict::revoked
-                                     : CertificateVerdict::invalid;
-    auto const reason = without_prefix(failure.verify_reason);
-    if (reason == "certificate has expired") {
-      record.certificate.verdict = CertificateVerdict::expired;
-    } else if (reason == "certificate is not yet valid") {
-      record.certificate.verdict = CertificateVerdict::not_yet_valid;
-    } else if (reason.find("issuer certificate") != std::string_view::npos ||
-               reason.find("self-signed") != std::string_view::npos ||
-               reason.find("self signed") != std::string_view::npos) {
-      record.certificate.verdict = CertificateVerdict::untrusted;
-    }
-    record.certificate.reason = reason;
+    record.certificate.verdict =
+        verdict_of(failure.fault, connection.session().verification.get());
+    record.certificate.reason = without_prefix(failure.verify_reason);
   } else if (failure.fault == tls::HandshakeFault::no_certificate) {
     record.certificate.verdict = CertificateVerdict::none;
   }
