@@ -337,6 +337,8 @@ class Certgate:
         self.access_path = self.folder / "access.log"
         self.log_path = self.folder / "certgate.log"
         self.write_config(config)
+        # What an earlier run in this folder logged is not this one's.
+        self.log_begin = self.log_path.stat().st_size if self.log_path.exists() else 0
         self.errors = open(self.folder / "stderr.txt", "wb")
         self.process = subprocess.Popen(
             [BINARY, "run", "--config", str(self.config_path), *arguments],
@@ -356,7 +358,9 @@ class Certgate:
         return (self.folder / "stderr.txt").read_text(errors="replace")
 
     def log(self):
-        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+        if not self.log_path.exists():
+            return ""
+        return self.log_path.read_bytes()[self.log_begin:].decode(errors="replace")
 
     def wait_until_serving(self):
         def serving():
