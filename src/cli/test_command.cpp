@@ -102,7 +102,7 @@ void add_test_command(CLI::App& root, int& exit_status) {
       "\n"
       "where rules_test.yaml holds\n"
       "  - name: a device without a certificate is stopped\n"
-      "    url: https://api.example.com/v1/measurements\n"
+      "    request: {url: \"https://api.example.com/v1/measurements\"}\n"
       "    expect: {action: block, rule: devices only}\n"
       "\n"
       "Exit codes: 0 all passed, 1 some failed, 2 bad usage or invalid configuration.");

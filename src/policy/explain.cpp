@@ -97,8 +97,11 @@ std::string describe_certificate(SampleRequest const& sample) {
   }
   auto const& leaf = sample.text().certificate->leaf();
   std::string out{verdict.reason};
-  if (verdict.revoked) out += ", revoked";
-  if (!verdict.detail.empty()) out += " (" + std::string{verdict.detail} + ")";
+  if (!verdict.detail.empty()) {
+    out += ", " + std::string{verdict.detail};
+  } else if (verdict.revoked) {
+    out += ", revoked";
+  }
   out += ", subject " + rules::format_value(rules::ValueView::bytes(leaf.subject_dn()));
   return out + ", serial " + std::string{leaf.serial()};
 }
