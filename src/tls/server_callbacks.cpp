@@ -262,6 +262,7 @@ int ServerStream::Callbacks::on_verify(X509_STORE_CTX* store, void*) {
   auto const& limits = policy.trust->options();
 
   if (static_cast<std::size_t>(std::max(sk_X509_num(presented), 0)) > limits.max_presented) {
+    stream.session_.chain = chain_of(context, leaf, nullptr);  // for the log
     return refuse(HandshakeFault::certificate_limits, X509_V_ERR_CERT_CHAIN_TOO_LONG,
                   "the client sent too many certificates");
   }
