@@ -408,7 +408,10 @@ net::Task<void> Exchange::relay_response() {
   http::ResponseValues values;
   values.client_version = version_;
   values.announced_length = framed->announced_length;
-  if (workspace_.draining) persistence_ = http::Persistence::close;
+  // An origin that answers early and ends its connection will not take the rest of the body, so
+  // the client's connection cannot go on behind it either.
+  bool const cut_short = uploading_ && framed->persistence == http::Persistence::close;
+  if (workspace_.draining || cut_short) persistence_ = http::Persistence::close;
   values.body = http::client_framing(*framed, version_, persistence_);
   values.persistence = persistence_;
   values.upgrade = upgraded ? upgrade : http::Upgrade::none;
