@@ -104,7 +104,7 @@ struct Gateway::Inside final : admin::Control {
   Result<std::vector<OpenListener>, Diagnostics> open_listeners(config::Config const& wanted);
   void take_listeners(std::vector<OpenListener> wanted);
   Result<Receipt, Diagnostics> reload_now();
-  Result<void> retarget_logs(config::Config const& wanted);
+  Result<void, Diagnostics> retarget_logs(config::Config const& wanted);
   std::vector<std::string> changes_to(config::Config const& wanted, Built const& next) const;
   tls::ServerOptions tls_options() const;
   void publish_expiries();
@@ -402,14 +402,25 @@ void Gateway::Inside::on_each_worker(std::function<void(proxy::Worker&)> const& 
 
 // --- Reload ---------------------------------------------------------------------------------------
 
-Result<void> Gateway::Inside::retarget_logs(config::Config const& wanted) {
+// Both or neither: a refused reload goes on logging where it did.
+Result<void, Diagnostics> Gateway::Inside::retarget_logs(config::Config const& wanted) {
   if (wanted.log == config->log) return {};
-  telemetry::LogOptions log_options;
-  log_options.level = level_of(*wanted.log.level);
-  log_options.path = wanted.log.file.resolved;
-  if (auto const done = log.configure(log_options); !done) return fail(done.error());
-  return access_log->retarget(wanted.log.access_file.resolved,
-                              format_of(*wanted.log.access_format));
+  auto const options_of = [](config::Config const& from) {
+    telemetry::LogOptions log_options;
+    log_options.level = level_of(*from.log.level);
+    log_options.path = from.log.file.resolved;
+    return log_options;
+  };
+  if (auto const done = log.configure(options_of(wanted)); !done) {
+    return fail(one(wanted.log.file.mark.diagnostic(done.error().detail)));
+  }
+  auto const done = access_log->retarget(wanted.log.access_file.resolved,
+                                         format_of(*wanted.log.access_format));
+  if (done) return {};
+  if (auto const back = log.configure(options_of(*config)); !back) {
+    log.error("cannot go back to the former log: " + back.error().detail);
+  }
+  return fail(one(wanted.log.access_file.mark.diagnostic(done.error().detail)));
 }
 
 std::vector<std::string> Gateway::Inside::changes_to(config::Config const& wanted,
@@ -481,9 +492,9 @@ Result<Receipt, Diagnostics> Gateway::Inside::reload_now() {
   }
   auto opened = open_listeners(*wanted);
   if (!opened) return refuse(std::move(opened.error()));
-  if (auto const logs = retarget_logs(*wanted); !logs) {
+  if (auto logs = retarget_logs(*wanted); !logs) {
     close_sockets(*opened);
-    return refuse(one(wanted->log.access_file.mark.diagnostic(logs.error().detail)));
+    return refuse(std::move(logs.error()));
   }
 
   Receipt receipt;
