@@ -135,7 +135,7 @@ OwnedValue array_of(std::vector<OwnedValue> elements) {
   return out;
 }
 
-OwnedValue apply(Node const& node, std::vector<OwnedValue> const& arguments) {
+OwnedValue call_with(Node const& node, std::vector<OwnedValue> const& arguments) {
   if (!node.function->takes_missing) {
     for (auto const& argument : arguments) {
       if (argument.kind == Kind::none) return {};
@@ -151,11 +151,11 @@ OwnedValue call(Node const& node, std::vector<OwnedValue> const& fields) {
   std::vector<OwnedValue> arguments;
   for (auto const& child : node.children) arguments.push_back(judge(child, fields));
   bool const mapped = node.children[0].kind == Node::Kind::index && node.children[0].maps_each;
-  if (!mapped) return apply(node, arguments);
+  if (!mapped) return call_with(node, arguments);
   std::vector<OwnedValue> results;
   for (auto const& element : std::vector<OwnedValue>(arguments[0].elements)) {
     arguments[0] = element;
-    auto result = apply(node, arguments);
+    auto result = call_with(node, arguments);
     if (result.kind != Kind::none) results.push_back(std::move(result));
   }
   return array_of(std::move(results));
