@@ -33,9 +33,14 @@ void Tunnel::review(UnixSeconds now, bool everything_changed) {
   if (!exchange_.is_still_allowed()) cut("client_no_longer_allowed");
 }
 
-net::Task<void> Tunnel::run() {
+net::Task<void> Tunnel::run(std::string_view early) {
   arm(patience_);
   net::start(carry_back());
+  if (!early.empty()) {
+    to_upstream_ += early.size();
+    auto const sent = co_await drain_into(upstream_, early);
+    if (!sent) cut("tunnel_failed");
+  }
   auto const ended = co_await carry(client_, upstream_, to_upstream_);
   if (!ended) cut("tunnel_failed");
   co_await back_done_;
@@ -100,7 +105,9 @@ net::Task<void> Exchange::tunnel() {
     auto const now = workspace_.now();
     tunnel.review(now, true);
   }
-  if (tunnel.failure().empty()) co_await tunnel.run();
+  // What the client sent behind its handshake, not waiting for the 101, is the tunnel's.
+  auto const early = std::string_view(block_.data(), received_).substr(used_);
+  if (tunnel.failure().empty()) co_await tunnel.run(early);
   bytes_out_ += tunnel.to_client();
   upload_count_.payload += tunnel.to_upstream();
   if (tunnel.failure() != "tunnel_failed") failure_ = tunnel.failure();

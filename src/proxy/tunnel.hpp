@@ -21,7 +21,8 @@ class Tunnel final : private net::Deadline {
   ~Tunnel() override;
 
   // Until both directions have ended.
-  net::Task<void> run();
+  // `early`: bytes for the upstream that were received before; they have to outlive run().
+  net::Task<void> run(std::string_view early);
   // Judges the opening request by what is in force now.
   void review(UnixSeconds now, bool everything_changed);
   void cut(std::string_view reason);
