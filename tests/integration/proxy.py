@@ -567,6 +567,25 @@ class _Reader:
         pass
 
 
+class _UnixConnection(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect(self.host)
+
+
+def admin_get(address, path, method="GET", headers=None):
+    """Status, body and content type from an admin address: a socket's path or a TCP port."""
+    if isinstance(address, int):
+        connection = http.client.HTTPConnection("127.0.0.1", address, timeout=PATIENCE)
+    else:
+        connection = _UnixConnection(str(address))
+    with contextlib.closing(connection):
+        connection.request(method, path, headers={"Host": "localhost", **(headers or {})})
+        response = connection.getresponse()
+        return response.status, response.read().decode(), response.getheader("Content-Type")
+
+
 # --- A whole set-up -------------------------------------------------------------------------------
 
 BLOCK_UNVERIFIED = {
