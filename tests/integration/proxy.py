@@ -287,8 +287,8 @@ class Origin:
 class RawOrigin:
     """A TCP server that hands each connection to `talk(connection)` on a thread of its own."""
 
-    def __init__(self, talk):
-        self.socket = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, talk, port=0):
+        self.socket = socket.create_server(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.connections = 0
@@ -310,6 +310,8 @@ class RawOrigin:
             talk(connection)
 
     def close(self):
+        with contextlib.suppress(OSError):  # wakes the thread that accepts
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
 
 

@@ -97,15 +97,14 @@ class WireOrigin:
     An answer that says `Connection: close`, or False, ends the connection.
     """
 
-    def __init__(self, respond=None, at_end=None):
+    def __init__(self, respond=None, port=0):
         self.requests = []
         self.surplus = []  # bytes that were no whole request when a connection ended
         self.changed = threading.Condition()
         self.respond = respond
-        self.raw = proxy.RawOrigin(self.serve)
-        self.port, self.url = self.raw.port, self.raw.url
-        self.at_end = at_end
         self.numbers = iter(range(1 << 30))
+        self.raw = proxy.RawOrigin(self.serve, port)
+        self.port, self.url = self.raw.port, self.raw.url
 
     @property
     def connections(self):
@@ -221,11 +220,11 @@ def free_port():
 class Nginx:
     """A private nginx: its own prefix, pid file and port. `server` goes into its server block."""
 
-    def __init__(self, folder, server, listen=None):
+    def __init__(self, folder, server, listen=None, port=None):
         self.folder = pathlib.Path(folder)
         for name in ("logs", "temp", "html"):
             (self.folder / name).mkdir(exist_ok=True)
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         config = f"""
 daemon off; worker_processes 1; master_process off; pid {self.folder}/nginx.pid;
