@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <filesystem>
 #include <mutex>
 
 #include "certgate/base/encoding.hpp"
@@ -23,6 +24,13 @@ Result<SinkPointer> open_sink(std::string const& path) {
     if (path.empty()) {
       sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     } else {
+      // spdlog would make the folders: a misspelt path must be told, as that of any other file is.
+      auto const folder = std::filesystem::path(path).parent_path();
+      std::error_code ignored;
+      if (!folder.empty() && !std::filesystem::is_directory(folder, ignored)) {
+        return fail(ErrorCode::not_found, "cannot open log " + path + ": there is no folder `" +
+                                              folder.string() + "`");
+      }
       sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
     }
     // The line comes complete; spdlog adds its end.

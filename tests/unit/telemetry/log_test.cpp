@@ -106,6 +106,8 @@ TEST_F(LogTest, a_file_that_cannot_be_opened_changes_nothing) {
   auto const changed = log->configure({.path = path("file/below")});
   ASSERT_FALSE(changed);
   EXPECT_NE(changed.error().detail.find("file/below"), std::string::npos) << changed.error().detail;
+  EXPECT_FALSE(log->configure({.path = path("no/such/log")}));
+  EXPECT_FALSE(fs::exists(path("no")));
   log->info("still here");
   EXPECT_EQ(lines().size(), 1u);
 }
