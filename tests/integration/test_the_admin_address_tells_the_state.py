@@ -1,0 +1,135 @@
+"""/metrics, /healthz, /readyz and /status, on a unix socket and on loopback TCP."""
+
+import json
+import re
+import stat
+import threading
+
+import proxy
+
+
+def metric(text, name):
+    """Every sample of one metric: labels as text to value."""
+    return {labels: float(value) for labels, value in
+            re.findall(rf"^{name}({{[^\n]*}})? ([^ \n]+)$", text, re.M)}
+
+
+def total(text, name, *words):
+    return sum(value for labels, value in metric(text, name).items()
+               if all(word in labels for word in words))
+
+
+def free_port():
+    with proxy.socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_each_answers_on_a_unix_socket_and_on_tcp(setup):
+    alice = setup.ca.issue("alice")
+    unix, port = setup.folder / "admin.sock", free_port()
+    for written, address in ((f"unix:{unix}", unix), (f"127.0.0.1:{port}", port)):
+        with setup.start(admin={"address": written}) as certgate:
+            with setup.client(certgate, alice) as client:
+                assert client.get("/").status == 200
+            assert proxy.admin_get(address, "/healthz")[:2] == (200, "ok\n")
+            assert proxy.admin_get(address, "/readyz")[:2] == (200, "ready\n")
+            status, body, content_type = proxy.admin_get(address, "/status")
+            assert status == 200 and content_type == "application/json"
+            state = json.loads(body)
+            assert state["version"] == 1 and state["ready"] is True
+            assert state["listeners"] == [f"127.0.0.1:{certgate.port}"]
+            status, body, content_type = proxy.admin_get(address, "/metrics")
+            assert status == 200 and content_type.startswith("text/plain")
+            assert "certgate_config_version 1" in body
+            # Exact routes and methods: nothing else is there.
+            for path in ("/", "/metrics/", "/metricsx", "/../metrics", "/STATUS"):
+                assert proxy.admin_get(address, path)[0] in (400, 404), path
+            assert proxy.admin_get(address, "/reload")[0] == 405
+            assert proxy.admin_get(address, "/metrics", method="DELETE")[0] == 405
+            # A page that a browser was made to open is no operator.
+            if address == port:
+                assert proxy.admin_get(address, "/status", headers={"Host": "evil.example"})[0] \
+                    in (400, 403, 421)
+        if address == unix:
+            assert not unix.exists()
+
+
+def test_the_socket_is_private(setup):
+    unix = setup.folder / "admin.sock"
+    with setup.start(admin={"address": f"unix:{unix}"}):
+        assert stat.S_ISSOCK(unix.stat().st_mode)
+        assert not unix.stat().st_mode & 0o007
+
+
+def test_metrics_count_what_the_access_log_records(setup):
+    alice, mallory = setup.ca.issue("alice"), setup.ca.issue("mallory")
+    setup.ca.revoke(mallory)
+    unix = setup.folder / "admin.sock"
+    with setup.start(admin={"address": f"unix:{unix}"}) as certgate:
+        with setup.client(certgate, alice) as client:
+            for _ in range(3):
+                assert client.get("/").status == 200
+            text = proxy.admin_get(unix, "/metrics")[1]
+            assert total(text, "certgate_open_connections") == 1, text
+        for identity in (mallory, None):
+            with setup.client(certgate, identity) as client:
+                assert client.get("/").status == 403
+        with proxy.socket.create_connection(("127.0.0.1", certgate.port)) as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            while plain.recv(4096):
+                pass
+        certgate.records(5, event="request")
+        certgate.records(1, event="handshake_failed")
+        text = proxy.admin_get(unix, "/metrics")[1]
+        assert total(text, "certgate_requests_total") == 5, text
+        assert total(text, "certgate_requests_total", 'action="allowed"') == 3
+        assert total(text, "certgate_requests_total", 'action="blocked"') == 2
+        assert total(text, "certgate_requests_total", 'cert="revoked"') == 1
+        assert total(text, "certgate_rule_matches_total", "valid certificates only") == 2
+        assert total(text, "certgate_handshakes_total", "full") == 3
+        assert total(text, "certgate_handshakes_total") == 4
+        assert metric(text, "certgate_request_duration_seconds_count")
+        days = metric(text, "certgate_expiry_days")
+        assert len(days) == 3  # certificate, CA, CRL
+        assert 29 < total(text, "certgate_expiry_days", "server_certificate") <= 30
+        proxy.wait_until(lambda: total(proxy.admin_get(unix, "/metrics")[1],
+                                       "certgate_open_connections") == 0, "closed connections")
+        # Every metric says what it is, once.
+        for name in re.findall(r"^# TYPE (\S+)", text, re.M):
+            assert len(re.findall(rf"^# HELP {name} \S", text, re.M)) == 1, name
+            assert len(re.findall(rf"^# TYPE {name} ", text, re.M)) == 1, name
+        certgate.reload()
+        text = proxy.admin_get(unix, "/metrics")[1]
+        assert "certgate_config_version 2" in text
+        assert total(text, "certgate_requests_total") == 5  # counters live on across reloads
+
+
+def test_it_answers_while_reloads_run(setup):
+    unix = setup.folder / "admin.sock"
+    with setup.start(admin={"address": f"unix:{unix}"}) as certgate:
+        done = []
+        threads = [threading.Thread(target=lambda: done.append(
+            proxy.admin_get(unix, "/reload", method="POST"))) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for _ in range(20):
+            assert proxy.admin_get(unix, "/healthz")[0] == 200
+        for thread in threads:
+            thread.join(proxy.PATIENCE)
+        assert [answer[0] for answer in done] == [200] * 5
+        assert json.loads(proxy.admin_get(unix, "/status")[1])["version"] == 6
+        assert certgate.log().count("reloaded: ") == 5
+
+
+def test_an_address_in_use_or_not_loopback_refuses_the_start(setup):
+    with proxy.socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        certgate = proxy.Certgate(setup.folder, setup.config(
+            admin={"address": f"127.0.0.1:{port}"}), wait=False)
+        assert certgate.process.wait(proxy.PATIENCE) == 2
+        assert re.search(r"certgate\.yaml:\d+:\d+: ", certgate.stderr()), certgate.stderr()
+        assert str(port) in certgate.stderr()
+    certgate = proxy.Certgate(setup.folder, setup.config(admin={"address": "0.0.0.0:0"}), wait=False)
+    assert certgate.process.wait(proxy.PATIENCE) == 2
+    assert "loopback" in certgate.stderr()
