@@ -102,7 +102,10 @@ ValueView hmac_valid(CallContext& context, std::span<ValueView const> arguments)
   if (!given.ok()) return given.value();
   given.append(encoded);
   auto size = encoded.size();
-  if (!url_safe && !percent_decode(given.data(), size)) return no;
+  // 32 bytes are 44 characters with their padding, which only the URL-safe form leaves out.
+  if (!url_safe && (!percent_decode(given.data(), size) || size != base64_length(digest_bytes))) {
+    return no;
+  }
   auto* const decoded = given.data() + encoded.size();
   auto const decoded_size =
       decode_base64_into(decoded, {given.data(), size},

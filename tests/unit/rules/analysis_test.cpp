@@ -165,7 +165,7 @@ TEST_F(Proofs, literals_fields_and_oddities) {
     literals += scheme_.field(each.field).name + "=" + each.value + "@" +
                 std::to_string(each.span.offset) + " ";
   }
-  EXPECT_EQ(literals, "serial=0A@11 serial=0B@16 path=/a@44 host=a@58 host=b@70 ");
+  EXPECT_EQ(literals, "serial=0A@11 serial=0B@16 path=/a@44 host=a@62 host=b@78 ");
   EXPECT_EQ(field_uses(expression).size(), 3u);
   EXPECT_EQ(oddities(checked(R"(host in {} or path matches ".*" or host in $none)")).size(), 3u);
   EXPECT_TRUE(oddities(expression).empty());

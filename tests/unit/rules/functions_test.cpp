@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"encode_both", R"(encode_base64("ab", "up"))", R"("YWI=")"},
         Case{"encode_bad_flag", R"(encode_base64("a", "x"))", R"("YQ")"},
         Case{"decode", "decode_base64(encode_base64(text))", R"("Hello World")"},
-        Case{"decode_invalid", "decode_base64(path)", "missing"},
+        Case{"decode_invalid", "decode_base64(text)", "missing"},
         Case{"decode_one_letter_too_many", R"(decode_base64(concat("YQQ", "YQ")))", "missing"},
         Case{"decode_unused_bits", R"(decode_base64(concat("Y", "R")))", "missing"},
         Case{"decode_padded", R"(decode_base64(concat("YQ", "==")))", R"("a")"},

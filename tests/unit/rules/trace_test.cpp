@@ -67,7 +67,7 @@ TEST(Trace, says_when_memory_ran_out) {
 TEST(FormatValue, shortens) {
   EXPECT_EQ(format_value(ValueView::bytes("abcdef"), 3), "\"abc\"...");
   std::vector<ValueView> const many(40, ValueView::integer(1));
-  EXPECT_EQ(format_value(ValueView::array(many)).substr(60), "1 1 ...]");
+  EXPECT_EQ(format_value(ValueView::array(many)).substr(61), "1 1 ...]");
   MapEntry const entries[] = {{"k", ValueView::boolean(true)}, {"l", ValueView()}};
   EXPECT_EQ(format_value(ValueView::map(entries)), "{\"k\": true, \"l\": missing}");
 }
