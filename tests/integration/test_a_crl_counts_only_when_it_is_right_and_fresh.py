@@ -1,0 +1,204 @@
+"""Expired, missing, broken, foreign and older lists; chains; CAs that share a name or a serial."""
+
+import datetime
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import proxy
+from tls_peer import lax_context
+
+
+def status(certgate, identity, name="api.example.com"):
+    with proxy.Client(certgate.port, lax_context(identity), name) as client:
+        return client.get("/").status
+
+
+def host(setup, name="api.example.com", cas=(), crls=(), **auth):
+    one = setup.host([name])
+    one["client_auth"].update(auth)
+    one["client_auth"]["ca"] = [ca.path.name for ca in cas] or setup.ca.path.name
+    one["client_auth"]["crl"] = [str(crl) for crl in crls] or setup.ca.crl_path.name
+    return one
+
+
+def test_threat_35_an_expired_list_denies_or_is_used_as_the_host_says(setup):
+    valid, revoked = setup.ca.issue("valid"), setup.ca.issue("revoked")
+    setup.ca.revoke(revoked)
+    hour = datetime.timedelta(hours=1)
+    setup.ca.write_crl(this_update=proxy.now() - 2 * hour, next_update=proxy.now() - hour)
+    hosts = [host(setup, "deny.example.com"),
+             host(setup, "last.example.com", on_expired_crl="use_last")]
+    with setup.start(hosts=hosts) as certgate:
+        assert "has expired" in certgate.log()  # loudly
+        assert status(certgate, valid, "deny.example.com") == 403
+        assert certgate.records(1, sni="deny.example.com")[0]["cert_verdict"] == "crl_unusable"
+        assert status(certgate, valid, "last.example.com") == 200
+        assert status(certgate, revoked, "last.example.com") == 403
+        assert certgate.records(1, sni="last.example.com", status=403)[0]["cert_verdict"] == \
+            "revoked"
+        setup.ca.write_crl()
+        certgate.reload()
+        assert status(certgate, valid, "deny.example.com") == 200
+        assert status(certgate, revoked, "deny.example.com") == 403
+
+
+def test_threat_35_a_list_that_expires_under_an_open_connection_denies_its_next_request(setup):
+    valid = setup.ca.issue("valid")
+    setup.ca.write_crl(next_update=proxy.now() + datetime.timedelta(seconds=5))
+    hosts = [host(setup, "deny.example.com"),
+             host(setup, "last.example.com", on_expired_crl="use_last")]
+    with setup.start(hosts=hosts) as certgate, \
+            proxy.Client(certgate.port, lax_context(valid), "deny.example.com") as deny, \
+            proxy.Client(certgate.port, lax_context(valid), "last.example.com") as last:
+        assert deny.get("/").status == last.get("/").status == 200
+        proxy.wait_until(lambda: deny.get("/").status == 403, "the end of the list")
+        assert last.get("/").status == 200
+
+
+def sign_crl(setup, key, subject, number, revoked=(), extensions=()):
+    builder = (x509.CertificateRevocationListBuilder().issuer_name(subject)
+               .last_update(proxy.now() - datetime.timedelta(minutes=1))
+               .next_update(proxy.now() + datetime.timedelta(days=9))
+               .add_extension(x509.CRLNumber(number), False))
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    for serial in revoked:
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder().serial_number(serial)
+            .revocation_date(proxy.now() - datetime.timedelta(minutes=1)).build())
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def test_threats_37_38_42_a_list_that_cannot_be_trusted_refuses_the_reload(setup):
+    valid, revoked = setup.ca.issue("valid"), setup.ca.issue("revoked")
+    first = setup.ca.crl_path.read_bytes()
+    setup.ca.revoke(revoked)
+    good = setup.ca.crl_path.read_bytes()
+    other = proxy.Authority(setup.folder, "Other CA")
+    impostor = ec.generate_private_key(ec.SECP256R1())
+    der = bytearray(x509.load_pem_x509_crl(good).public_bytes(serialization.Encoding.DER))
+    at = der.index(x509.load_pem_x509_crl(good)[0].serial_number.to_bytes(20, "big").lstrip(b"\0"))
+    der[at + 3] ^= 1
+    last = 1 + setup.ca.crl_number
+    delta = (x509.DeltaCRLIndicator(1), True)
+    indirect = (x509.IssuingDistributionPoint(None, None, False, False, None, True, False), True)
+    bad = {
+        "older": first,
+        "empty": b"",
+        "no PEM": b"hello\n",
+        "a certificate": setup.ca.pem(),
+        "foreign": other.crl_path.read_bytes(),
+        "same name, other key": sign_crl(setup, impostor, setup.ca.subject, last),
+        "tampered": bytes(der),
+        "delta": sign_crl(setup, setup.ca.key, setup.ca.subject, last, extensions=[delta]),
+        "indirect": sign_crl(setup, setup.ca.key, setup.ca.subject, last, extensions=[indirect]),
+        "trailing rubbish": good + b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n",
+    }
+    for size in range(len(good) // 8, len(good) - 30, len(good) // 4):
+        bad[f"cut at {size}"] = good[:size]
+    with setup.start() as certgate, setup.client(certgate, valid) as client, \
+            setup.client(certgate, revoked) as blocked:
+        for what, content in bad.items():
+            proxy.write_whole(setup.ca.crl_path, content)
+            lines = certgate.reload(good=False)
+            assert setup.ca.crl_path.name in lines, (what, lines)
+            assert client.get("/").status == 200 and blocked.get("/").status == 403, what
+        setup.ca.crl_path.unlink()
+        assert setup.ca.crl_path.name in certgate.reload(good=False)
+        assert blocked.get("/").status == 403
+        proxy.write_whole(setup.ca.crl_path, good)
+        certgate.reload()
+        assert client.get("/").status == 200 and blocked.get("/").status == 403
+        # The same in DER is the same.
+        proxy.write_whole(setup.ca.crl_path,
+                          x509.load_pem_x509_crl(good).public_bytes(serialization.Encoding.DER))
+        certgate.reload()
+        assert client.get("/").status == 200 and blocked.get("/").status == 403
+
+
+def test_threat_36_leaf_or_chain_with_each_subset_of_lists(setup):
+    """Chain of three. The leaf's list is that of the issuing CA; the root's speaks of that CA."""
+    root = proxy.Authority(setup.folder, "Root CA")
+    issuing = proxy.Authority(setup.folder, "Issuing CA", issuer=root)
+    good = issuing.issue("good", extra_chain=[issuing])
+    gone = issuing.issue("gone", extra_chain=[issuing])
+    issuing.revoke(gone)
+
+    def hosts(crls):
+        anchors = [root, issuing] if issuing in crls else [root]
+        paths = [ca.crl_path.name for ca in crls]
+        return [host(setup, "leaf.example.com", anchors, paths),
+                host(setup, "chain.example.com", anchors, paths, crl_check="chain")]
+
+    def answers(certgate):
+        return [status(certgate, who, name) for who in (good, gone)
+                for name in ("leaf.example.com", "chain.example.com")]
+
+    with setup.start(hosts=hosts([root, issuing])) as certgate:
+        assert answers(certgate) == [200, 200, 403, 403]
+        certgate.reload(setup.config(hosts=hosts([root])))  # nobody is locked out by a list missing
+        assert answers(certgate) == [200, 200, 200, 200]
+        certgate.reload(setup.config(hosts=hosts([issuing])))
+        assert answers(certgate) == [200, 200, 403, 403]
+        root.revoked.append((issuing.certificate.serial_number,
+                             x509.ReasonFlags.ca_compromise))
+        root.write_crl()
+        certgate.reload(setup.config(hosts=hosts([root, issuing])))
+        assert answers(certgate) == [200, 403, 403, 403]
+        certgate.reload(setup.config(hosts=hosts([root])))
+        assert answers(certgate) == [200, 403, 200, 403]
+
+
+@pytest.mark.parametrize("same_name", [True, False])
+def test_threats_30_32_two_cas_with_one_name_or_one_serial_are_kept_apart(setup, same_name):
+    first = proxy.Authority(setup.folder, "First CA")
+    subject = first.subject if same_name else None
+    second = proxy.Authority(setup.folder, "Second CA", subject=subject)
+    serial = x509.random_serial_number()
+    one, two = first.issue("one", serial=serial), second.issue("two", serial=serial)
+    cas = [first, second]
+    config = setup.config(hosts=[host(setup, cas=cas, crls=[ca.crl_path.name for ca in cas])])
+    with setup.start(config) as certgate:
+        assert status(certgate, one) == status(certgate, two) == 200
+        first.revoke(one)
+        certgate.reload()
+        assert status(certgate, one) == 403 and status(certgate, two) == 200
+        second.revoke(two)
+        first.revoked.clear()
+        first.write_crl()
+        certgate.reload()
+        assert status(certgate, one) == 200 and status(certgate, two) == 403
+
+
+def test_threat_40_holds_and_dates_in_the_future_count_as_revoked(setup):
+    hold, later, valid = (setup.ca.issue(name) for name in ("hold", "later", "valid"))
+    setup.ca.revoke(hold, x509.ReasonFlags.certificate_hold)
+    with setup.start() as certgate:
+        assert status(certgate, hold) == 403 and status(certgate, later) == 200
+        builder = (x509.CertificateRevocationListBuilder().issuer_name(setup.ca.subject)
+                   .last_update(proxy.now()).next_update(proxy.now() + datetime.timedelta(days=9))
+                   .add_extension(x509.CRLNumber(setup.ca.crl_number + 1), False)
+                   .add_revoked_certificate(
+                       x509.RevokedCertificateBuilder()
+                       .serial_number(later.certificate.serial_number)
+                       .revocation_date(proxy.now() + datetime.timedelta(days=1)).build()))
+        crl = builder.sign(setup.ca.key, hashes.SHA256())
+        proxy.write_whole(setup.ca.crl_path, crl.public_bytes(serialization.Encoding.PEM))
+        certgate.reload()
+        assert status(certgate, hold) == 200  # lifted
+        assert status(certgate, later) == 403 and status(certgate, valid) == 200
+
+
+def test_a_list_that_is_refused_at_reload_is_refused_at_start(setup):
+    other = proxy.Authority(setup.folder, "Other CA")
+    path = setup.folder / "certgate.yaml"
+    for crl in (other.crl_path.name, "missing.crl", setup.ca.path.name):
+        config = setup.config(hosts=[host(setup, crls=[crl])])
+        certgate = proxy.Certgate(setup.folder, config, wait=False)
+        assert certgate.process.wait(proxy.PATIENCE) == 2
+        certgate.errors.close()
+        refused = proxy.run("check", "--config", path, status=2)
+        assert crl in refused.stdout + refused.stderr
