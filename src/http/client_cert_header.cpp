@@ -82,9 +82,12 @@ void append_client_cert(std::string& out, Bytes leaf, std::span<Bytes const> cha
 
 void write_field_text(Cursor& out, std::string_view text) {
   constexpr std::string_view digits = "0123456789ABCDEF";
-  for (char const c : text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char const c = text[i];
     auto const byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte > 0x7E || c == '%') {
+    // RFC 9110 §5.5: white space around a value is no part of it; of a name it is.
+    bool const is_edge = c == ' ' && (i == 0 || i + 1 == text.size());
+    if (byte < 0x20 || byte > 0x7E || c == '%' || is_edge) {
       out.put('%');
       out.put(digits[byte >> 4]);
       out.put(digits[byte & 15]);

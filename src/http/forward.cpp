@@ -27,6 +27,18 @@ bool is_replaced(FieldName id) {
   }
 }
 
+// `%` stays: who made the value has escaped what had to be.
+void write_field_value(Cursor& out, std::string_view value) {
+  while (!value.empty()) {
+    std::size_t safe = 0;
+    while (safe < value.size() && value[safe] >= 0x20 && value[safe] < 0x7F) ++safe;
+    out.put(value.substr(0, safe));
+    if (safe == value.size()) return;
+    write_field_text(out, value.substr(safe, 1));
+    value.remove_prefix(safe + 1);
+  }
+}
+
 std::size_t fields_bound(Fields fields) {
   std::size_t bytes = 0;
   for (auto const& field : fields) bytes += field.name.size() + field.value.size() + 4;
@@ -183,7 +195,7 @@ void append_request_head(std::string& out, RequestHead const& head, RequestFrami
   for (std::size_t i = 0; i < set_lines.size() && i < values.set_values.size(); ++i) {
     if (set_lines[i].empty() || values.set_values[i].empty()) continue;
     cursor.put(set_lines[i]);
-    write_field_text(cursor, values.set_values[i]);
+    write_field_value(cursor, values.set_values[i]);
     cursor.put("\r\n");
   }
   cursor.finish();

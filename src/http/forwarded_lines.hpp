@@ -21,7 +21,8 @@ void write_forwarded(Cursor& out, Fields received, std::string_view client_ip,
                      std::string_view host, std::string_view scheme);
 void write_via(Cursor& out, Fields received, Version received_version, std::string_view pseudonym);
 
-// `text` with bytes outside 0x20 to 0x7E, and `%`, as %XX: at most three times as long.
+// `text` with bytes outside 0x20 to 0x7E, `%`, and a space at either end as %XX: at most three times
+// as long.
 void write_field_text(Cursor& out, std::string_view text);
 
 }  // namespace certgate::http

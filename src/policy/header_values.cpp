@@ -26,12 +26,13 @@ void append_escaped_controls(std::string& out, std::string_view text) {
   }
 }
 
-// A value that begins or ends with white space would not come out of the next parser as it went in.
+// A value that begins or ends with white space would not come out of the next parser as it went in:
+// that of a certificate is escaped there too, any other is trimmed.
 void append_field_value(std::string& out, rules::ValueView const& value, bool from_certificate) {
   if (value.is_missing()) return;
   auto const start = out.size();
   if (value.kind() == rules::Kind::bytes) {
-    auto const text = http::trim(value.as_bytes());
+    auto const text = from_certificate ? value.as_bytes() : http::trim(value.as_bytes());
     if (text.size() > max_header_value_bytes) return;
     if (from_certificate) {
       // `%` as well, so that no two names of clients look alike to the origin.

@@ -121,6 +121,9 @@ TEST(FieldText, threat_48_nothing_breaks_out_of_its_field) {
   EXPECT_EQ(text("\xF0\x9F\x98\x80"), "%F0%9F%98%80");
   EXPECT_EQ(text("\xE2\x80\xAE"), "%E2%80%AE");
   EXPECT_EQ(text("100%41"), "100%2541");
+  // A parser would strip these, and two names would look alike.
+  EXPECT_EQ(text(" a b  "), "%20a b %20");
+  EXPECT_EQ(text(" "), "%20");
   EXPECT_EQ(text("\t\x7F"), "%09%7F");
   EXPECT_EQ(text("CN=a,O=\"b; c\""), "CN=a,O=\"b; c\"");
 }

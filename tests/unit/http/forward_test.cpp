@@ -52,7 +52,7 @@ TEST(RequestHead, IsWholeAndExact) {
   ForwardingPolicy::Settings settings;
   settings.set_names = {"X-Role", "X-Empty"};
   settings.remove = {"X-Gone"};
-  std::string_view const set[] = {"a\r\nb", ""};
+  std::string_view const set[] = {"a\r\nb%20c", ""};
   ForwardValues values;
   values.origin_form = "/y?z";
   values.client_ip = "2001:db8::1";
@@ -76,7 +76,7 @@ TEST(RequestHead, IsWholeAndExact) {
       "Via: 1.0 front, 1.1 certgate\r\n"
       "X-Request-Id: r1\r\n"
       "Client-Cert: :AA==:\r\n"
-      "X-Role: a%0D%0Ab\r\n"
+      "X-Role: a%0D%0Ab%20c\r\n"
       "Host: origin:9000\r\n\r\n");
 }
 
