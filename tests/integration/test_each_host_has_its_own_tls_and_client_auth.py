@@ -1,6 +1,7 @@
 """TLS versions, hosts by SNI, RSA and ECDSA side by side, and the modes off, request and require."""
 
 import datetime
+import json
 import ssl
 import warnings
 
@@ -253,3 +254,43 @@ def test_threat_16_the_system_trust_store_is_never_used_for_clients(setup):
         with setup.client(certgate, stranger) as client:
             assert client.get("/").status == 403
         assert certgate.records(1)[0]["cert_verdict"] == "untrusted"
+
+
+def warnings_of(setup, config):
+    path = setup.folder / "checked.yaml"
+    path.write_text(json.dumps(config))
+    done = proxy.run("check", "--config", path)
+    return [line for line in (done.stdout + done.stderr).splitlines() if "warning: " in line]
+
+
+def test_threat_14_a_default_host_laxer_than_a_named_one_is_warned_of(setup):
+    for mode, lax in [("off", True), ("request", True), ("require", False)]:
+        hosts = [setup.host(mode="require"), setup.host(["*"], mode=mode)]
+        warned = warnings_of(setup, setup.config(hosts=hosts, rules=[]))
+        assert any("the host `*` asks less" in line for line in warned) == lax, mode
+
+
+def test_threats_18_19_rules_that_trust_too_much_are_warned_of(setup):
+    """A subject that anybody may have written, and a verified certificate that is revoked."""
+    def allowing(expression):
+        config = setup.config(default_action="block", rules=[
+            {"name": "in", "expression": expression, "action": "allow"}])
+        return " ".join(warnings_of(setup, config))
+
+    prefix = "cf.tls_client_auth."
+    good = f"{prefix}cert_verified and not {prefix}cert_revoked"
+    quiet = allowing(good)
+    by_subject = allowing(f'{prefix}cert_subject_dn eq "CN=alice"')
+    assert "can claim any name" in by_subject and "can claim any name" not in quiet
+    revoked = "lets revoked clients in"
+    assert revoked in allowing(f"{prefix}cert_verified") and revoked not in quiet
+    # What the warning is about: Cloudflare's fields speak of unverified certificates too.
+    alone = proxy.Authority(setup.folder, "alice")
+    config = setup.config(default_action="block", rules=[
+        {"name": "in", "expression": f'{good} and {prefix}cert_subject_dn eq "CN=alice"',
+         "action": "allow"}])
+    with setup.start(config) as certgate:
+        for identity, status in [(proxy.Identity(setup.folder, "a", alone.certificate, alone.key),
+                                  403), (setup.ca.issue("alice"), 200)]:
+            with proxy.Client(certgate.port, lax_context(identity)) as client:
+                assert client.get("/").status == status
