@@ -68,11 +68,6 @@ void Linter::check_comparisons(LintedRule const& rule, Node const& node) {
   if (left->kind != Node::Kind::field) return;
   auto const field = left->field;
 
-  if (node.compare == rules::CompareOp::in_list && node.comparand && node.comparand->list &&
-      node.comparand->list->size() == 0) {
-    warn(rule, node.span, "the list is empty, so this is never true",
-         "put entries into the list, or disable the rule");
-  }
   bool const is_name =
       field >= id_of(Field::cert_subject_dn) && field <= id_of(Field::cert_issuer_dn_legacy);
   if (!is_name) return;

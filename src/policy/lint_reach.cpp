@@ -7,12 +7,14 @@
 namespace certgate::policy {
 
 bool Linter::check_matches(LintedRule const& rule) {
-  for (auto const& odd : rules::oddities(rule.checked)) {
-    warn(rule, odd.span, odd.message, odd.hint);
-  }
+  auto const odd = rules::oddities(rule.checked);
+  for (auto const& one : odd) warn(rule, one.span, one.message, one.hint);
   if (!rules::never_matches(rule.checked, policy_.scheme())) return true;
-  warn(rule, whole(rule), "this rule can never match",
-       "its conditions contradict each other; correct or remove it");
+  // What was said about a part of it already is the reason.
+  if (odd.empty()) {
+    warn(rule, whole(rule), "this rule can never match",
+         "its conditions contradict each other; correct or remove it");
+  }
   return false;
 }
 

@@ -91,7 +91,8 @@ Mistakes oddities(CheckedExpression const& expression) {
       case CompareOp::in_list:
         if (node.comparand->list && node.comparand->list->size() == 0) {
           odd(node.literals[0].span,
-              "the list `$" + node.literals[0].bytes + "` is empty and never matches", "");
+              "the list `$" + node.literals[0].bytes + "` is empty and never matches",
+              "put entries into the list, or disable the rule");
         }
         return;
       case CompareOp::matches:

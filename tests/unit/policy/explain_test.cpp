@@ -62,8 +62,9 @@ std::unique_ptr<SampleRequest> example_request(char const* url, char const* anim
 
 TEST(Explain, a_blocked_request) {
   Scratch scratch;
+  auto const policy = example_policy();
   auto const request = example_request("https://api.example.com/v1", nullptr);
-  auto const explanation = explain(example_policy(), *request, scratch);
+  auto const explanation = explain(policy, *request, scratch);
   EXPECT_EQ(explanation.status, 403);
   expect_golden("explain_blocked.txt", format_text(explanation));
   expect_golden("explain_blocked.json", format_json(explanation));
@@ -71,8 +72,9 @@ TEST(Explain, a_blocked_request) {
 
 TEST(Explain, an_allowed_request) {
   Scratch scratch;
+  auto const policy = example_policy();
   auto const request = example_request("https://api.example.com/v1", "direct");
-  auto explanation = explain(example_policy(), *request, scratch);
+  auto explanation = explain(policy, *request, scratch);
   EXPECT_EQ(explanation.status, 0);
   explanation.certificate = "SUCCESS";  // serial numbers are fresh every time
   expect_golden("explain_allowed.txt", format_text(explanation));
@@ -95,8 +97,8 @@ TEST(Explain, decides_as_decide_does) {
 
 TEST(Explain, each_rule_has_its_role) {
   Scratch scratch;
-  auto const request = example_request("https://api.example.com/admin", nullptr);
   auto const policy = example_policy();
+  auto const request = example_request("https://api.example.com/admin", nullptr);
   std::vector<RuleRole> roles;
   for (auto const& explained : explain(policy, request->facts(), scratch).rules) {
     roles.push_back(explained.role);
