@@ -66,7 +66,11 @@ void Connection::drain() {
   if (idle_) stream_.socket().cancel();
 }
 
-void Connection::interrupt() { stream_.socket().cancel(); }
+void Connection::interrupt() {
+  interrupted_ = true;
+  stream_.socket().cancel();
+  if (upstream_socket != nullptr) upstream_socket->cancel();
+}
 
 net::Task<void> Connection::run(std::unique_ptr<Connection> self) {
   auto& connection = *self;
@@ -76,6 +80,7 @@ net::Task<void> Connection::run(std::unique_ptr<Connection> self) {
     auto const more = co_await connection.wait_for_request();
     if (!more) break;
     auto const next = co_await serve_exchange(connection);
+    connection.upstream_socket = nullptr;
     if (next == AfterExchange::gone) co_return;
     if (next == AfterExchange::linger) {
       co_await connection.end();

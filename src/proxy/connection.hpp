@@ -40,9 +40,12 @@ class Connection {
   net::Block carry;
   std::size_t carried = 0;
   std::uint64_t exchanges = 0;
+  // Of the origin that the exchange talks to; null: none.
+  net::Socket* upstream_socket = nullptr;
 
   void drain();      // ends it now if it is idle, else after the exchange
-  void interrupt();  // ends every wait
+  void interrupt();  // ends every wait, that of the exchange for its origin too
+  bool is_interrupted() const { return interrupted_; }
   Connection* next() const { return next_; }
 
  private:
@@ -64,6 +67,7 @@ class Connection {
   Judgement judgement_;
   bool idle_ = false;
   bool established_ = false;
+  bool interrupted_ = false;
   Connection* previous_ = nullptr;
   Connection* next_ = nullptr;
 };

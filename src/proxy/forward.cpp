@@ -55,12 +55,14 @@ net::Task<void> Exchange::forward() {
 
     // A kept connection may have been closed by its server just as the request was sent: RFC 9112
     // §9.3.1 allows to repeat what is idempotent, on a new connection, once.
-    bool const retry = may_retry && !response_any_bytes_ && !response_deadline_.expired();
+    bool const interrupted = connection_.is_interrupted();
+    bool const retry = may_retry && !response_any_bytes_ && !response_deadline_.expired() &&
+                       !interrupted;
     co_await finish_upload();
     bool const clients_fault = upload_result_.status == TransferStatus::source_failed ||
                                upload_result_.status == TransferStatus::source_too_slow ||
                                upload_result_.status == TransferStatus::source_too_large;
-    if (!retry && !clients_fault) {
+    if (!retry && !clients_fault && !interrupted) {
       server_->request_failed(pool_->origin().settings().health, net::Loop::coarse_milliseconds());
     }
     release_upstream(false);
@@ -238,6 +240,7 @@ net::Task<bool> Exchange::reach_server(upstream::Pool& pool) {
 }
 
 std::pair<int, FailureToken> Exchange::upstream_failure() const {
+  if (connection_.is_interrupted()) return {503, "shutting_down"};
   switch (upload_result_.status) {
     case TransferStatus::source_too_slow: return {408, "body_timeout"};
     case TransferStatus::source_too_large: return {413, "body_too_large"};
@@ -257,6 +260,7 @@ std::pair<int, FailureToken> Exchange::upstream_failure() const {
 
 net::Task<bool> Exchange::send_request() {
   auto& stream = upstream_->stream();
+  connection_.upstream_socket = &stream.socket();
   upload_deadline_.watch(stream.socket());
   response_deadline_.watch(stream.socket());
   response_deadline_.clear();
@@ -486,6 +490,7 @@ net::Task<void> Exchange::relay_response() {
         case TransferStatus::source_too_slow: failure_ = "origin_timeout"; break;
         default: failure_ = result.reason.empty() ? "origin_failed" : result.reason; break;
       }
+      if (connection_.is_interrupted()) failure_ = "shutting_down";
       co_await finish_upload();
       release_upstream(false);
       // The client must not take what it got for the whole: no orderly end.
@@ -512,6 +517,7 @@ net::Task<void> Exchange::relay_response() {
 void Exchange::release_upstream(bool reusable) {
   if (upstream_ == nullptr) return;
   server_->end();
+  connection_.upstream_socket = nullptr;
   upload_deadline_.disarm();
   response_deadline_.disarm();
   upload_deadline_.watch(client_.socket());
