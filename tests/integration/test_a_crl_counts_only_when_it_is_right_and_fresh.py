@@ -47,12 +47,13 @@ def test_threat_35_an_expired_list_denies_or_is_used_as_the_host_says(setup):
 
 def test_threat_35_a_list_that_expires_under_an_open_connection_denies_its_next_request(setup):
     valid = setup.ca.issue("valid")
-    setup.ca.write_crl(next_update=proxy.now() + datetime.timedelta(seconds=5))
     hosts = [host(setup, "deny.example.com"),
              host(setup, "last.example.com", on_expired_crl="use_last")]
     with setup.start(hosts=hosts) as certgate, \
             proxy.Client(certgate.port, lax_context(valid), "deny.example.com") as deny, \
             proxy.Client(certgate.port, lax_context(valid), "last.example.com") as last:
+        setup.ca.write_crl(next_update=proxy.now() + datetime.timedelta(seconds=6))
+        certgate.reload()
         assert deny.get("/").status == last.get("/").status == 200
         proxy.wait_until(lambda: deny.get("/").status == 403, "the end of the list")
         assert last.get("/").status == 200

@@ -161,9 +161,9 @@ def test_threat_34_an_open_tunnel_of_a_client_no_longer_allowed_is_closed(tunnel
 def test_an_open_tunnel_ends_with_its_certificate(tunnels):
     setup = tunnels
     begin = proxy.now() - datetime.timedelta(hours=1)
-    brief = setup.ca.issue("brief", valid_from=begin,
-                           valid_for=proxy.now() - begin + datetime.timedelta(seconds=6))
     with setup.start() as certgate:
+        brief = setup.ca.issue("brief", valid_from=begin,
+                               valid_for=proxy.now() - begin + datetime.timedelta(seconds=6))
         tunnel = open_tunnel(certgate, lax_context(brief))
         assert is_open(tunnel)
         assert tunnel.read_until_close() == b""

@@ -39,6 +39,7 @@ def test_threat_75_a_handshake_has_a_deadline(setup):
             connection.close()
         for record in certgate.records(len(silent), event="handshake_failed"):
             assert record["failure"] == "timed_out", record
+        certgate.reload(setup.config())  # time enough for an honest client on a busy machine
         with setup.client(certgate, setup.ca.issue("alice")) as client:
             assert client.get("/").status == 200
 
@@ -141,6 +142,36 @@ def test_threat_15_no_early_data_is_accepted(setup, tmp_path):
             assert "Reused, TLSv1.3" in out
             assert "Early data was accepted" not in out
         assert all(r.path != "/early" for r in setup.origin.requests)
+
+
+def test_a_hello_retry_asks_once_more_and_reaches_the_same_host(setup):
+    alice = setup.ca.issue("alice")
+    hosts = [setup.host(mode="require", tls={"groups": ["X25519"]}),
+             setup.host(["*"], mode="off")]
+    identity = ("-cert", alice.path, "-key", alice.key_path)
+    with setup.start(hosts=hosts) as certgate:
+        out = s_client(certgate.port, "-tls1_3", "-groups", "P-256:X25519", *identity)
+        assert "200 OK" in out and "Server Temp Key: X25519" in out
+        assert "200 OK" not in s_client(certgate.port, "-tls1_3", "-groups", "P-256:X25519")
+        out = s_client(certgate.port, "-tls1_3", "-groups", "P-256", *identity)
+        assert "handshake failure" in out
+        failed = certgate.records(2, event="handshake_failed")
+        assert {r["failure"] for r in failed} == {"no_certificate", "no_shared_cipher"}
+
+
+def test_each_host_has_its_own_ciphers(setup):
+    strong = "ECDHE-ECDSA-AES256-GCM-SHA384"
+    hosts = [setup.host(tls={"ciphers": [strong, "TLS_AES_256_GCM_SHA384"]}),
+             setup.host(["other.example.com"])]
+    weak = lax_context(version=TLS12)
+    weak.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+    with setup.start(hosts=hosts, rules=[]) as certgate:
+        assert alert_of(certgate.port, weak, "other.example.com") is None
+        assert alert_of(certgate.port, weak) == "handshake_failure"
+        assert certgate.records(1, event="handshake_failed")[0]["failure"] == "no_shared_cipher"
+        for version, cipher in [(TLS12, strong), (TLS13, "TLS_AES_256_GCM_SHA384")]:
+            assert alert_of(certgate.port, lax_context(version=version)) is None
+            assert certgate.records(1, sni="api.example.com", tls_cipher=cipher)
 
 
 def test_compression_is_never_chosen(setup):
