@@ -113,6 +113,12 @@ void read_plain_settings(MapReader& top, Config& config) {
   with_map(top, "url_normalization", [&](MapReader& map) {
     map.choice("type", config.url_normalization);
     map.flag("to_origin", config.normalize_to_origin);
+    if (!*config.normalize_to_origin) {
+      map.reading().warnings.add(config.normalize_to_origin.mark.diagnostic(
+          "with `to_origin: false` the origin gets another path than the rules judged",
+          "leave it out, unless the origin depends on the client's spelling of the path",
+          Severity::warning));
+    }
   });
   with_map(top, "tls", [&](MapReader& map) { read_tls(map, config.tls); });
   read_forwarded_certificates(top, config.forward_client_certificate);

@@ -116,7 +116,8 @@ std::string const* Materials::contents(config::FilePath const& path, char const*
     return nullptr;
   }
   if (read.bytes.empty()) {
-    complain(path.mark, std::string("the ") + what + " " + quoted(path.resolved) + " is empty");
+    complain(path.mark, std::string("the ") + what + " " + quoted(path.resolved) + " is empty",
+             "was it read while being written? Write another file and rename it into place");
     return nullptr;
   }
   return &read.bytes;
@@ -140,12 +141,16 @@ tls::ServerIdentity::Pointer Materials::identity(config::FilePath const& certifi
                     ? identities_.parse(*certificate_pem, *key_pem)
                     : tls::ServerIdentity::parse(*certificate_pem, *key_pem, use);
   if (!parsed) {
-    // Which of the two files is at fault is in the sentence; the place is that of the certificate
-    // unless the key is spoken of first.
+    // Which of the two files is at fault is in the sentence.
     auto const& detail = parsed.error().detail;
-    bool const about_key = detail.find("key") < detail.find("certificate");
+    bool const about_key = detail.find("private key") != std::string::npos &&
+                           detail.find("not a certificate") == std::string::npos;
     auto const& place = about_key ? key : certificate;
-    complain(place.mark, quoted(place.resolved) + ": " + detail);
+    bool const mismatch = detail.find("does not belong") != std::string::npos;
+    complain(place.mark, quoted(place.resolved) + ": " + detail,
+             mismatch ? "name the key that the certificate was requested with, or, where the file "
+                        "holds a chain, put the server's own certificate first"
+                      : "");
     return nullptr;
   }
   warn_about_key_permissions(key);
@@ -326,7 +331,11 @@ std::optional<RevocationSet> Materials::revocations(
       for (auto const& [path, place] : paths) {
         if (built.error().detail.find(path) != std::string::npos) mark = place;
       }
-      complain(mark, built.error().detail);
+      bool const foreign = built.error().detail.find("none of the CAs") != std::string::npos;
+      complain(mark, built.error().detail,
+               foreign ? "name the list that one of the certificates in `ca` issued, or add its "
+                         "issuer to `ca`"
+                       : "");
       return std::nullopt;
     }
     set.index = std::move(*built);

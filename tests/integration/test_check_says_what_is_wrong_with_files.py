@@ -1,0 +1,454 @@
+"""`certgate check` on mistakes that need files: golden text, with the place, the line and the way out.
+
+The goldens are tests/golden/check/NAME.expected; CERTGATE_ACCEPT=1 writes them anew.
+"""
+
+import datetime
+import os
+import pathlib
+import re
+import shutil
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+import proxy
+
+GOLDENS = pathlib.Path(__file__).parents[1] / "golden" / "check"
+
+BASE = """\
+listeners:
+  - address: 127.0.0.1:0
+hosts:
+  - names: [api.example.com]
+    certificate: server.pem
+    private_key: server.key
+    client_auth:
+      mode: request
+      ca: ca.pem
+      crl: ca.crl
+    origin: api
+origins:
+  api:
+    servers: ["http://127.0.0.1:9000"]
+rules:
+  - name: valid certificates only
+    expression: not cf.tls_client_auth.cert_verified or cf.tls_client_auth.cert_revoked
+    action: block
+"""
+
+
+class Folder:
+    """A good configuration, to be spoilt."""
+
+    def __init__(self, path):
+        self.path = path
+        # Outside the folder that `check` sees: what the authorities write beside.
+        self.other = path / "other"
+        self.other.mkdir()
+        self.ca = proxy.Authority(self.other, "Client CA")
+        self.server_ca = proxy.Authority(self.other, "Server CA")
+        server = self.server_ca.issue("api.example.com", server=True, dns=["api.example.com"],
+                                      valid_for=datetime.timedelta(days=300))
+        self.copy(server.path, "server.pem")
+        self.copy(server.key_path, "server.key")
+        self.copy(self.ca.path, "ca.pem")
+        self.ca.write_crl(next_update=proxy.now() + datetime.timedelta(days=90), number=5)
+        self.copy(self.ca.crl_path, "ca.crl")
+        self.config = BASE
+
+    def copy(self, source, name):
+        shutil.copy(source, self.path / name)
+
+    def write(self, name, content):
+        content = content.encode() if isinstance(content, str) else content
+        (self.path / name).write_bytes(content)
+
+    def read(self, name):
+        return (self.path / name).read_bytes()
+
+    def edit(self, old, new):
+        assert old in self.config, old
+        self.config = self.config.replace(old, new, 1)
+
+    def check(self, *arguments, status=2):
+        self.write("certgate.yaml", self.config)
+        return proxy.run("check", "--config", "certgate.yaml", *arguments, status=status,
+                         cwd=self.path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path)
+
+
+# Each spoils one thing. The name is that of the golden.
+
+
+def config_missing(f):
+    f.check = lambda *_, **__: proxy.run("check", "--config", "nowhere.yaml", status=2, cwd=f.path)
+
+
+def config_is_a_directory(f):
+    f.check = lambda *_, **__: proxy.run("check", "--config", "other", status=2, cwd=f.path)
+
+
+def certificate_missing(f):
+    f.edit("server.pem", "servr.pem")
+
+
+def certificate_is_a_directory(f):
+    f.edit("server.pem", "other")
+
+
+def certificate_is_a_key(f):
+    f.edit("certificate: server.pem", "certificate: server.key")
+
+
+def certificate_truncated(f):
+    f.write("server.pem", f.read("server.pem")[:400])
+
+
+def certificate_is_der(f):
+    certificate = x509.load_pem_x509_certificate(f.read("server.pem"))
+    f.write("server.pem", certificate.public_bytes(serialization.Encoding.DER))
+
+
+def certificate_is_text(f):
+    f.write("server.pem", "a note about certificates\n")
+
+
+def key_missing(f):
+    f.edit("server.key", "servr.key")
+
+
+def key_empty(f):
+    f.write("server.key", b"")
+
+
+def key_of_another_certificate(f):
+    f.copy(f.ca.issue("other").key_path, "server.key")
+
+
+def key_is_a_certificate(f):
+    f.edit("private_key: server.key", "private_key: server.pem")
+
+
+def key_encrypted(f):
+    key = ec.generate_private_key(ec.SECP256R1())
+    f.write("server.key", key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret")))
+
+
+def ca_missing(f):
+    f.edit("ca: ca.pem", "ca: no/ca.pem")
+
+
+def ca_empty(f):
+    f.write("ca.pem", b"")
+
+
+def ca_is_a_directory(f):
+    f.edit("ca: ca.pem", "ca: other")
+
+
+def ca_is_a_leaf(f):
+    f.copy(f.ca.issue("leaf").path, "ca.pem")
+
+
+def ca_is_a_key(f):
+    f.copy(f.other / "../server.key", "ca.pem")
+
+
+def ca_truncated(f):
+    f.write("ca.pem", f.read("ca.pem")[:300])
+
+
+def ca_one_bad_among_ten(f):
+    good = b"".join(proxy.Authority(f.other, f"CA {number}").pem() for number in range(9))
+    bad = f.read("ca.pem").replace(b"\nMII", b"\nAAA", 1)
+    f.write("ca.pem", good + bad)
+    f.edit("      crl: ca.crl\n", "")
+
+
+def crl_missing(f):
+    f.edit("ca.crl", "no.crl")
+
+
+def crl_empty(f):
+    f.write("ca.crl", b"")
+
+
+def crl_truncated(f):
+    f.write("ca.crl", f.read("ca.crl")[:200])
+
+
+def crl_of_another_issuer(f):
+    f.copy(proxy.Authority(f.other, "Other CA").crl_path, "ca.crl")
+
+
+def crl_signed_by_a_namesake(f):
+    (f.other / "namesake").mkdir()
+    f.copy(proxy.Authority(f.other / "namesake", "Client CA").crl_path, "ca.crl")
+
+
+def crl_is_a_certificate(f):
+    f.edit("crl: ca.crl", "crl: ca.pem")
+
+
+def crl_folder_empty(f):
+    (f.path / "crls").mkdir()
+    f.edit("crl: ca.crl", "crl: crls")
+
+
+def rule_unknown_field(f):
+    f.edit("cert_verified", "cert_verfied")
+
+
+def rule_unknown_list(f):
+    f.edit("not cf.tls_client_auth.cert_verified", "http.request.uri.path in $paths")
+
+
+def rule_wrong_type(f):
+    f.edit("not cf.tls_client_auth.cert_verified", "http.host")
+
+
+def rule_form_and_expression(f):
+    f.edit("    action: block", "    mtls: {hosts: [api.example.com]}\n    action: block")
+
+
+def unknown_origin(f):
+    f.edit("origin: api", "origin: apis")
+
+
+def rule_file_missing(f):
+    f.config += "rule_files: [more.yaml]\n"
+
+
+def rule_file_wrong(f):
+    f.write("more.yaml", "- name: tea\n  expression: http.hots eq \"x\"\n  action: block\n")
+    f.config += "rule_files: [more.yaml]\n"
+
+
+def list_file_missing(f):
+    f.config += "lists:\n  paths: {type: string, file: paths.txt}\n"
+
+
+def list_file_wrong_value(f):
+    f.write("networks.txt", "192.0.2.0/24\n# fine\n192.0.2.300\n")
+    f.config += "lists:\n  networks: {type: ip, file: networks.txt}\n"
+
+
+def failing_test(f):
+    f.config += ("tests:\n  - name: everybody may\n    request: {url: \"https://api.example.com/\"}\n"
+                 "    expect: {action: allow}\n")
+
+
+def upstream_ca_missing(f):
+    f.edit('servers: ["http://127.0.0.1:9000"]',
+           'servers: ["https://127.0.0.1:9000"]\n    tls: {ca: up.pem}')
+
+
+def upstream_key_of_another(f):
+    f.copy(f.ca.issue("proxy").path, "proxy.pem")
+    f.copy(f.ca.issue("stranger").key_path, "proxy.key")
+    f.edit('servers: ["http://127.0.0.1:9000"]',
+           'servers: ["https://127.0.0.1:9000"]\n    tls: {ca: ca.pem, certificate: proxy.pem, '
+           'private_key: proxy.key}')
+
+
+def unknown_cipher(f):
+    f.config += "tls: {groups: [X25519, P-257]}\n"
+
+
+MISTAKES = [
+    config_missing, config_is_a_directory, certificate_missing, certificate_is_a_directory,
+    certificate_is_a_key, certificate_truncated, certificate_is_der, certificate_is_text,
+    key_missing, key_empty, key_of_another_certificate, key_is_a_certificate, key_encrypted,
+    ca_missing, ca_empty, ca_is_a_directory, ca_is_a_leaf, ca_is_a_key, ca_truncated,
+    ca_one_bad_among_ten, crl_missing, crl_empty, crl_truncated, crl_of_another_issuer,
+    crl_signed_by_a_namesake, crl_is_a_certificate, crl_folder_empty, rule_unknown_field,
+    rule_unknown_list, rule_wrong_type, rule_form_and_expression, unknown_origin,
+    rule_file_missing, rule_file_wrong, list_file_missing, list_file_wrong_value, failing_test,
+    upstream_ca_missing, upstream_key_of_another, unknown_cipher,
+]
+
+
+def normal(text, path):
+    text = text.replace(f"{path}/", "").replace(str(path), "FOLDER")
+    # What differs between two versions of OpenSSL is not ours to fix.
+    text = re.sub(r"error:[0-9A-F]{8}:[^\n`)]*", "error:OPENSSL", text)
+    return re.sub(r"\b[0-9A-F]{40}\b", "KEY_ID", text)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
+def test_mistake(folder, mistake):
+    mistake(folder)
+    done = folder.check()
+    assert done.stdout == ""
+    text = normal(done.stderr, folder.path)
+    golden = GOLDENS / f"{mistake.__name__}.expected"
+    if os.environ.get("CERTGATE_ACCEPT"):
+        golden.write_text(text)
+    assert text == golden.read_text()
+    if not mistake.__name__.startswith("config_"):
+        assert re.match(r"[\w.]+:\d+:\d+: ", text), text
+
+
+def test_all_mistakes_are_told_at_once(folder):
+    for mistake in (key_missing, ca_missing, unknown_cipher):
+        mistake(folder)
+    text = folder.check().stderr
+    for words in ("servr.key", "no/ca.pem", "P-257"):
+        assert words in text, text
+
+
+def test_a_good_configuration_is_described(folder):
+    done = folder.check(status=0)
+    assert done.stderr == ""
+    for words in ("host api.example.com", "CN=Client CA", "1 rule, then allow",
+                  "certgate.yaml: ok", "0 revoked", "origin        api"):
+        assert words in done.stdout, done.stdout
+
+
+# The warnings: what is not wrong, and yet is seldom meant.
+
+
+def expiring_certificate(f):
+    server = f.server_ca.issue("api.example.com", server=True, dns=["api.example.com"],
+                               valid_for=datetime.timedelta(days=20))
+    f.copy(server.path, "server.pem"), f.copy(server.key_path, "server.key")
+
+
+def expired_certificate(f):
+    server = f.server_ca.issue("api.example.com", server=True, dns=["api.example.com"],
+                               valid_from=proxy.now() - datetime.timedelta(days=9),
+                               valid_for=datetime.timedelta(days=2))
+    f.copy(server.path, "server.pem"), f.copy(server.key_path, "server.key")
+
+
+def expiring_crl(f):
+    f.ca.write_crl(path=f.path / "ca.crl", next_update=proxy.now() + datetime.timedelta(days=3))
+
+
+def expired_crl(f):
+    f.ca.write_crl(path=f.path / "ca.crl", this_update=proxy.now() - datetime.timedelta(days=9),
+                   next_update=proxy.now() - datetime.timedelta(days=2))
+
+
+def expired_ca(f):
+    f.check_at = "2030-01-01"
+
+
+def no_crl(f):
+    f.edit("      crl: ca.crl\n", "")
+
+
+def readable_key(f):
+    (f.path / "server.key").chmod(0o644)
+
+
+def certificate_does_not_cover(f):
+    f.edit("[api.example.com]", "[api.example.com, other.example.com]")
+
+
+def lax_default_host(f):
+    f.edit("origins:\n", "  - {names: ['*'], certificate: server.pem, private_key: server.key, "
+           "client_auth: {mode: off}, origin: api}\norigins:\n")
+
+
+def rule_never_matches(f):
+    f.config += "  - {name: never, expression: 'http.host eq \"a\" and http.host eq \"b\"', action: block}\n"
+
+
+def rule_shadowed(f):
+    f.config += "  - {name: later, expression: not cf.tls_client_auth.cert_verified, action: block}\n"
+
+
+def rule_on_a_host_without_certificates(f):
+    f.edit("origins:\n", "  - {names: [plain.example.com], certificate: server.pem, private_key: "
+           "server.key, client_auth: {mode: off}, origin: api}\norigins:\n")
+    f.edit("not cf", 'http.host eq "plain.example.com" and not cf')
+
+
+def allow_without_revoked(f):
+    f.config += "  - {name: in, expression: cf.tls_client_auth.cert_verified, action: allow}\n"
+    f.edit("    expression: not cf.tls_client_auth.cert_verified or cf.tls_client_auth.cert_revoked",
+           "    expression: http.request.method eq \"TRACE\"")
+
+
+def hex_case(f):
+    f.config += ("  - {name: hex, expression: 'cf.tls_client_auth.cert_verified and "
+                 "cf.tls_client_auth.cert_serial eq \"0a1b\"', action: block}\n")
+
+
+def identity_without_verified(f):
+    f.edit("    expression: not cf.tls_client_auth.cert_verified or cf.tls_client_auth.cert_revoked",
+           "    expression: cf.tls_client_auth.cert_subject_dn eq \"CN=alice\"")
+    f.edit("action: block", "action: allow")
+
+
+def empty_list(f):
+    f.write("paths.txt", "# none yet\n")
+    f.config += "  - {name: listed, expression: http.request.uri.path in $paths, action: block}\n"
+    f.config += "lists:\n  paths: {type: string, file: paths.txt}\n"
+
+
+def empty_regex(f):
+    f.config += "  - {name: any, expression: 'http.request.uri.path matches \"\"', action: log}\n"
+
+
+def original_to_origin(f):
+    f.config += "url_normalization: {to_origin: false}\n"
+
+
+WARNINGS = [
+    (expiring_certificate, "expires on"), (expired_certificate, "has expired on"),
+    (expiring_crl, "the CRL of `CN=Client CA` expires on"),
+    (expired_crl, "the CRL of `CN=Client CA` has expired on"),
+    (expired_ca, "`CN=Client CA` has expired on"), (no_crl, "has no CRL"),
+    (readable_key, "can be read or changed by others"),
+    (certificate_does_not_cover, "does not cover the host name `other.example.com`"),
+    (lax_default_host, "asks less of its clients"), (rule_never_matches, "never"),
+    (rule_shadowed, "`valid certificates only`"), (rule_on_a_host_without_certificates, "plain.example.com"),
+    (allow_without_revoked, "cert_revoked"), (hex_case, "0A1B"),
+    (identity_without_verified, "cert_verified"), (empty_list, "empty"), (empty_regex, "matches everything"),
+    (original_to_origin, "to_origin"),
+]
+
+
+@pytest.mark.parametrize("spoil,words", WARNINGS, ids=lambda value: getattr(value, "__name__", ""))
+def test_warning(folder, spoil, words):
+    spoil(folder)
+    at = ["--at", folder.check_at] if hasattr(folder, "check_at") else []
+    done = folder.check(*at, status=0)
+    warnings = [line for line in done.stderr.splitlines() if ": warning: " in line]
+    assert any(words in line for line in done.stderr.splitlines()), done.stderr
+    assert warnings and all(re.match(r".*[\w.]+:\d+:\d+: warning: ", line) for line in warnings)
+    assert "certgate.yaml: ok" in done.stdout
+
+
+def test_upstream_certificates_are_judged_against_the_name(folder):
+    """The origin's certificate is seen when the proxy connects: a wrong name is refused there."""
+    wrong = folder.server_ca.issue("wrong.example.com", dns=["wrong.example.com"],
+                                   usages=[ExtendedKeyUsageOID.SERVER_AUTH],
+                                   subject=x509.Name([x509.NameAttribute(
+                                       NameOID.COMMON_NAME, "wrong.example.com")]))
+    context = proxy.ssl.SSLContext(proxy.ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(wrong.path, wrong.key_path)
+    with proxy.Origin(tls=context) as origin:
+        setup_folder = folder.path / "run"
+        setup_folder.mkdir()
+        setup = proxy.Setup(setup_folder, origin)
+        alice = setup.ca.issue("alice")
+        shutil.copy(folder.server_ca.path, setup_folder / "up.pem")
+        config = setup.config()
+        config["origins"]["api"]["tls"] = {"ca": "up.pem"}
+        with setup.start(config) as certgate, setup.client(certgate, alice) as client:
+            assert client.get("/").status == 502
+            certgate.records(1, failure="origin_connect_failed")
+        assert not origin.requests
