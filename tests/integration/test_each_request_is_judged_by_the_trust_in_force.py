@@ -2,9 +2,7 @@
 
 import base64
 import datetime
-import itertools
 import os
-import socket
 
 import pytest
 
