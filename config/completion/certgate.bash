@@ -1,0 +1,31 @@
+# bash completion for certgate
+_certgate() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+  local command=${COMP_WORDS[1]} words
+  case $prev in
+    -c | --config | --client-cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --method) COMPREPLY=($(compgen -W "GET HEAD POST PUT PATCH DELETE OPTIONS" -- "$cur")); return ;;
+  esac
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    words="run check explain test rule replay ca reload status demo --help --version"
+  else
+    case $command in
+      run) words="--config --help" ;;
+      check) words="--config --at --dump --help" ;;
+      explain) words="--config --url --method --header --client-cert --source-ip --json --help" ;;
+      test) words="--config --help" ;;
+      rule) words="preview --host --path --allow-revoked --help" ;;
+      replay) words="--config --json --help" ;;
+      reload) words="--config --admin --help" ;;
+      status) words="--config --admin --json --help" ;;
+      demo) words="--address --once --help" ;;
+      ca) words="init issue sign renew revoke restore list crl hand-out --help" ;;
+    esac
+  fi
+  case $cur in
+    -*) ;;
+    *) [ "$COMP_CWORD" -gt 1 ] && COMPREPLY=($(compgen -f -- "$cur")) ;;
+  esac
+  COMPREPLY+=($(compgen -W "$words" -- "$cur"))
+}
+complete -o filenames -F _certgate certgate

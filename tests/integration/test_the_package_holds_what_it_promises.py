@@ -1,0 +1,116 @@
+"""The Debian package of this build: what is in it, that its unit is sound, that its program runs."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import proxy
+
+SOURCE = pathlib.Path(__file__).parents[2]
+BUILD = pathlib.Path(os.environ.get("CERTGATE_BUILD", pathlib.Path(proxy.BINARY).parent))
+
+
+def output(*command, **options):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                          timeout=proxy.PATIENCE * 4, **options)
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("package")
+    output("cpack", "-G", "DEB", "--config", BUILD.resolve() / "CPackConfig.cmake",
+           "-D", f"CPACK_PACKAGE_DIRECTORY={folder}", cwd=BUILD)
+    deb, = folder.glob("*.deb")
+    output("dpkg-deb", "-x", deb, folder / "root")
+    output("dpkg-deb", "-e", deb, folder / "control")
+    shutil.rmtree(folder / "_CPack_Packages", ignore_errors=True)
+    return folder
+
+
+def commands():
+    text = proxy.run("--help").stdout.split("Subcommands:")[1]
+    return re.findall(r"^  ([a-z]+) {2,}", text, re.M)
+
+
+def test_the_files_are_where_debian_wants_them(package):
+    for path in ("usr/bin/certgate", "etc/certgate/certgate.yaml",
+                 "usr/lib/systemd/system/certgate.service", "usr/lib/sysusers.d/certgate.conf",
+                 "usr/share/man/man1/certgate.1", "usr/share/doc/certgate/copyright",
+                 "usr/share/doc/certgate/examples/minimal.yaml",
+                 "usr/share/bash-completion/completions/certgate",
+                 "usr/share/zsh/vendor-completions/_certgate",
+                 "usr/share/fish/vendor_completions.d/certgate.fish"):
+        assert (package / "root" / path).is_file(), path
+    assert (package / "control/conffiles").read_text().split() == ["/etc/certgate/certgate.yaml"]
+    control = (package / "control/control").read_text()
+    assert re.search(r"^Depends: .*libssl3.*libyaml-0-2", control, re.M)
+    assert "yaml-cpp" not in control
+    for script in ("postinst", "prerm", "postrm"):
+        output("sh", "-n", package / "control" / script)
+
+
+def test_the_program_in_it_runs(package):
+    program = package / "root/usr/bin/certgate"
+    assert output(program, "--version").startswith("certgate ")
+    # Its configuration is right but for the certificates, which every site has to name itself.
+    done = subprocess.run([program, "check", "--config",
+                           package / "root/etc/certgate/certgate.yaml"],
+                          capture_output=True, text=True)
+    assert done.returncode == 2
+    mistakes = [line for line in done.stderr.splitlines() if re.match(r"\S+:\d+:\d+: ", line)]
+    assert mistakes and all("No such file" in line for line in mistakes), done.stderr
+
+
+def test_the_unit_is_sound_and_hardened(package, tmp_path):
+    unit = (package / "root/usr/lib/systemd/system/certgate.service").read_text()
+    for line in ("Type=notify", "User=certgate", "ExecReload=/bin/kill -HUP $MAINPID",
+                 "CapabilityBoundingSet=CAP_NET_BIND_SERVICE", "NoNewPrivileges=yes",
+                 "ProtectSystem=strict", "ProtectHome=yes", "PrivateDevices=yes",
+                 "RuntimeDirectory=certgate", "StateDirectory=certgate", "LogsDirectory=certgate",
+                 "MemoryDenyWriteExecute=yes", "SystemCallFilter=@system-service"):
+        assert line in unit.splitlines(), line
+    if shutil.which("systemd-analyze"):
+        # Commands that exist here, so that only the unit itself is judged.
+        copy = tmp_path / "certgate.service"
+        copy.write_text(unit.replace("/usr/bin/certgate", shutil.which("true")))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", copy],
+                              capture_output=True, text=True)
+        assert "certgate.service" not in done.stderr, done.stderr
+
+
+def test_manual_and_completions_know_every_command(package):
+    root = package / "root/usr/share"
+    manual = (root / "man/man1/certgate.1").read_text()
+    fish = (root / "fish/vendor_completions.d/certgate.fish").read_text()
+    zsh = (root / "zsh/vendor-completions/_certgate").read_text()
+    bash = root / "bash-completion/completions/certgate"
+    offered = output("bash", "-c", f"source {bash}; COMP_WORDS=(certgate ''); COMP_CWORD=1; "
+                     "_certgate; echo ${COMPREPLY[@]}").split()
+    for command in commands():
+        assert re.search(rf'(^\.BI? "?|, |\| ){command}\b', manual, re.M), command
+        assert f"'{command}:" in zsh and re.search(rf"\b{command}\b", fish), command
+        assert command in offered
+
+
+def test_every_command_has_help_with_an_example():
+    def walk(*words):
+        text = proxy.run(*words, "--help").stdout
+        below = re.findall(r"^  ([a-z-]+) {2,}", text.split("Subcommands:")[1], re.M) \
+            if "Subcommands:" in text else []
+        assert "certgate " in text, words
+        if words and not below:
+            assert "Example" in text, words
+        for name in below:
+            walk(*words, name)
+
+    walk()
+    proxy.run(status=2)
+    for words in (["nonsense"], ["run", "--nonsense"], ["explain"], ["rule"], ["ca"]):
+        done = proxy.run(*words, status=2)
+        assert done.stderr, words
