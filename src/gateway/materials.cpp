@@ -270,6 +270,30 @@ std::optional<std::vector<std::string>> Materials::crl_paths(config::CrlSource c
   return paths;
 }
 
+// No list may go backwards. Where `previous` is null these paths are named for the first time: they
+// are measured by what is in force for their CAs under other paths, and may be as old as the oldest.
+Result<x509::RevocationIndex::Pointer> Materials::index(
+    std::vector<x509::LabelledCrl> const& lists,
+    std::vector<x509::Certificate::Pointer> const& anchors,
+    x509::RevocationIndex::Pointer const& previous) const {
+  std::vector<x509::RevocationIndex::Pointer> measures;
+  if (previous != nullptr) {
+    measures.push_back(previous);
+  } else {
+    for (auto const& known : in_force_) {
+      bool const speaks = std::any_of(anchors.begin(), anchors.end(), [&](auto const& anchor) {
+        return known->has_issuer(anchor->id_as_issuer());
+      });
+      if (speaks) measures.push_back(known);
+    }
+  }
+  if (measures.empty()) return x509::RevocationIndex::build(lists, anchors);
+  for (std::size_t i = 0; i + 1 < measures.size(); ++i) {
+    if (auto built = x509::RevocationIndex::build(lists, anchors, measures[i].get())) return built;
+  }
+  return x509::RevocationIndex::build(lists, anchors, measures.back().get());
+}
+
 std::optional<RevocationSet> Materials::revocations(
     config::ClientAuth const& client_auth, std::vector<x509::Certificate::Pointer> const& anchors,
     std::vector<x509::LabelledCrl> const& extra, std::string const& used_by) {
@@ -322,9 +346,8 @@ std::optional<RevocationSet> Materials::revocations(
       }
       for (auto& crl : *parsed) lists.push_back({std::move(crl), path});
     }
-    auto const* const previous =
-        known == cache_.revocations.end() ? nullptr : known->second.index.get();
-    auto built = x509::RevocationIndex::build(lists, anchors, previous);
+    auto built =
+        index(lists, anchors, known == cache_.revocations.end() ? nullptr : known->second.index);
     if (!built) {
       auto mark = client_auth.mark;
       if (!client_auth.crl.empty()) mark = client_auth.crl.front().mark;

@@ -36,7 +36,9 @@ class Materials {
         identities_(identities),
         diagnostics_(diagnostics),
         expiries_(expiries),
-        at_(at) {}
+        at_(at) {
+    for (auto const& [paths, set] : cache.revocations) in_force_.push_back(set.index);
+  }
 
   // Each reports what is wrong at the place that names the file, and then gives null or nullopt.
   tls::ServerIdentity::Pointer identity(config::FilePath const& certificate,
@@ -66,12 +68,17 @@ class Materials {
   void note_expiry(Expiry expiry, config::Mark const& mark);
   void warn_about_key_permissions(config::FilePath const& key);
   std::optional<std::vector<std::string>> crl_paths(config::CrlSource const& source);
+  Result<x509::RevocationIndex::Pointer> index(
+      std::vector<x509::LabelledCrl> const& lists,
+      std::vector<x509::Certificate::Pointer> const& anchors,
+      x509::RevocationIndex::Pointer const& previous) const;
 
   MaterialCache& cache_;
   tls::ServerIdentities& identities_;
   Diagnostics& diagnostics_;
   std::vector<Expiry>& expiries_;
   UnixSeconds at_;
+  std::vector<x509::RevocationIndex::Pointer> in_force_;  // before this build
   std::map<std::string, File> files_;
   std::map<std::string, std::vector<x509::Certificate::Pointer>> certificates_;
 };

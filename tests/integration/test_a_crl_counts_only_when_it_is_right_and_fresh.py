@@ -120,6 +120,25 @@ def test_threats_37_38_42_a_list_that_cannot_be_trusted_refuses_the_reload(setup
         assert client.get("/").status == 200 and blocked.get("/").status == 403
 
 
+def test_threat_38_an_older_list_is_refused_under_another_name_too(setup):
+    """Neither a renamed file nor a CA more makes people unrevoked."""
+    revoked = setup.ca.issue("revoked")
+    older = setup.folder / "older.crl"
+    older.write_bytes(setup.ca.crl_path.read_bytes())
+    setup.ca.revoke(revoked)
+    other = proxy.Authority(setup.folder, "Other CA")
+    with setup.start() as certgate:
+        assert status(certgate, revoked) == 403
+        renamed = host(setup, crls=["older.crl"])
+        certgate.reload(setup.config(hosts=[renamed]), good=False)
+        more = host(setup, cas=[setup.ca, other], crls=["older.crl", other.crl_path.name])
+        assert "older.crl" in certgate.reload(setup.config(hosts=[more]), good=False)
+        assert status(certgate, revoked) == 403
+        newer = setup.ca.write_crl(path=setup.folder / "newer.crl")
+        certgate.reload(setup.config(hosts=[host(setup, crls=[newer.name])]))
+        assert status(certgate, revoked) == 403
+
+
 def test_threat_36_leaf_or_chain_with_each_subset_of_lists(setup):
     """Chain of three. The leaf's list is that of the issuing CA; the root's speaks of that CA."""
     root = proxy.Authority(setup.folder, "Root CA")
