@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import proxy
-from tls_peer import lax_context
+from tls_peer import alert_of, lax_context
 
 
 def status(certgate, identity, name="api.example.com"):
@@ -43,6 +43,34 @@ def test_threat_35_an_expired_list_denies_or_is_used_as_the_host_says(setup):
         certgate.reload()
         assert status(certgate, valid, "deny.example.com") == 200
         assert status(certgate, revoked, "deny.example.com") == 403
+
+
+def test_an_expired_list_on_require_fails_the_handshake_and_says_why(setup):
+    valid = setup.ca.issue("valid")
+    hour = datetime.timedelta(hours=1)
+    setup.ca.write_crl(this_update=proxy.now() - 2 * hour, next_update=proxy.now() - hour)
+    with setup.start(hosts=[host(setup, mode="require")]) as certgate:
+        assert alert_of(certgate.port, lax_context(valid)) == "bad_certificate"
+        record = certgate.records(1, event="handshake_failed")[0]
+        assert record["cert_verdict"] == "crl_unusable" and record["cert_subject"] == "CN=valid"
+        assert record["reason"] == "CRL has expired"
+
+
+def test_threat_39_a_list_for_cas_only_says_nothing_about_clients(setup):
+    """RFC 5280 §5.2.5: onlyContainsCACerts. What it names is revoked; it covers nobody else."""
+    alice, bob = setup.ca.issue("alice"), setup.ca.issue("bob")
+    scope = x509.IssuingDistributionPoint(None, None, False, True, None, False, False)
+    proxy.write_whole(setup.ca.crl_path, sign_crl(setup, setup.ca.key, setup.ca.subject, 9,
+                                                  [alice.certificate.serial_number],
+                                                  [(scope, True)]))
+    users = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+    path = setup.folder / "users.crl"
+    proxy.write_whole(path, sign_crl(setup, setup.ca.key, setup.ca.subject, 9,
+                                     [bob.certificate.serial_number], [(users, True)]))
+    both = host(setup, crls=[setup.ca.crl_path.name, path.name])
+    with setup.start(hosts=[both]) as certgate:
+        assert status(certgate, alice) == 403 and status(certgate, bob) == 403
+        assert status(certgate, setup.ca.issue("carol")) == 200
 
 
 def test_threat_35_a_list_that_expires_under_an_open_connection_denies_its_next_request(setup):

@@ -108,10 +108,10 @@ def echoing_tunnel(connection):
         connection.sendall(data)
 
 
-def open_tunnel(certgate, context):
-    client = proxy.Client(certgate.port, context)
+def open_tunnel(certgate, context, name="api.example.com"):
+    client = proxy.Client(certgate.port, context, name)
     key = base64.b64encode(os.urandom(16)).decode()
-    client.send("GET /socket HTTP/1.1\r\nHost: api.example.com\r\nConnection: Upgrade\r\n"
+    client.send(f"GET /socket HTTP/1.1\r\nHost: {name}\r\nConnection: Upgrade\r\n"
                 f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n")
     assert b"101 Switching Protocols" in client.tls.recv(65536)
     return client
@@ -154,6 +154,25 @@ def test_threat_34_an_open_tunnel_of_a_client_no_longer_allowed_is_closed(tunnel
         assert stays.read_until_close() == b""
         assert certgate.records(1, rule="no sockets")[0]["failure"] == "client_no_longer_allowed"
         stays.close()
+
+
+def test_an_open_tunnel_ends_with_its_ca_and_with_its_host(tunnels):
+    setup = tunnels
+    other = proxy.Authority(setup.folder, "Other CA")
+    names = ["api.example.com", "gone.example.com", "stays.example.com"]
+    hosts = [setup.host([name]) for name in names]
+    with setup.start(hosts=hosts) as certgate:
+        context = lax_context(setup.ca.issue("alice"))
+        by_ca, by_host, stays = (open_tunnel(certgate, context, name) for name in names)
+        certgate.reload(setup.config(hosts=[hosts[0], hosts[2]]))
+        assert by_host.read_until_close() == b""
+        assert is_open(by_ca) and is_open(stays)
+        certgate.reload(setup.config(hosts=[setup.host([names[0]], ca=other), hosts[2]]))
+        assert by_ca.read_until_close() == b""
+        assert is_open(stays)
+        for tunnel in (by_ca, by_host, stays):
+            tunnel.close()
+        certgate.records(2, failure="client_no_longer_allowed")
 
 
 def test_an_open_tunnel_ends_with_its_certificate(tunnels):

@@ -90,7 +90,7 @@ def test_threat_08_a_client_hello_in_single_bytes_is_the_same_client_hello(setup
 
 
 def test_threat_76_chains_and_keys_beyond_the_limits_are_refused(setup):
-    large = setup.ca.issue("large", key=rsa.generate_private_key(65537, 3072))
+    large = setup.ca.issue("large", key=rsa.generate_private_key(65537, 2112))
     usual = setup.ca.issue("usual", key=rsa.generate_private_key(65537, 2048))
     long = setup.ca.issue("long", extra_chain=[setup.ca] * 3)
     longest = setup.ca.issue("longest", extra_chain=[setup.ca] * 2)
