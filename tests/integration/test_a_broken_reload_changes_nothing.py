@@ -158,7 +158,7 @@ def whole_config(setup):
     return config
 
 
-def test_every_mistake_is_refused_with_its_place_and_the_old_state_kept(setup):
+def test_threat_81_every_mistake_is_refused_with_its_place_and_the_old_state_kept(setup):
     alice, mallory = setup.ca.issue("alice"), setup.ca.issue("mallory")
     setup.ca.revoke(mallory)
     stranger = proxy.client_context(setup.server_ca, mallory)

@@ -422,7 +422,7 @@ WARNINGS = [
 
 
 @pytest.mark.parametrize("spoil,words", WARNINGS, ids=lambda value: getattr(value, "__name__", ""))
-def test_warning(folder, spoil, words):
+def test_threat_86_warning(folder, spoil, words):
     spoil(folder)
     at = ["--at", folder.check_at] if hasattr(folder, "check_at") else []
     done = folder.check(*at, status=0)

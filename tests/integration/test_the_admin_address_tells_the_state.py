@@ -25,7 +25,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def test_each_answers_on_a_unix_socket_and_on_tcp(setup):
+def test_threat_84_each_answers_on_a_unix_socket_and_on_tcp(setup):
     alice = setup.ca.issue("alice")
     unix, port = setup.folder / "admin.sock", free_port()
     for written, address in ((f"unix:{unix}", unix), (f"127.0.0.1:{port}", port)):
@@ -55,7 +55,7 @@ def test_each_answers_on_a_unix_socket_and_on_tcp(setup):
             assert not unix.exists()
 
 
-def test_the_socket_is_private(setup):
+def test_threat_84_the_socket_is_private(setup):
     unix = setup.folder / "admin.sock"
     with setup.start(admin={"address": f"unix:{unix}"}):
         assert stat.S_ISSOCK(unix.stat().st_mode)

@@ -80,6 +80,14 @@ def findings(path, text):
                 yield number, "co_await with something made inside its expression (g++ 12)"
 
 
+def dead_links():
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "certs/README.md"]:
+        for number, line in enumerate(page.read_text().split("\n"), 1):
+            for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", line):
+                if "://" not in target and not (page.parent / target).exists():
+                    yield f"{page.relative_to(ROOT)}:{number}: there is no {target}"
+
+
 def main():
     listed = subprocess.run(["git", "ls-files", "*.cpp", "*.hpp"], cwd=ROOT, capture_output=True,
                             text=True, check=True).stdout.split("\n")
@@ -95,6 +103,9 @@ def main():
         if not script.read_text().startswith('"""'):
             print(f"{script.relative_to(ROOT)}:1: says in its first sentence what is promised")
             count += 1
+    for finding in dead_links():
+        print(finding)
+        count += 1
     return 1 if count else 0
 
 
