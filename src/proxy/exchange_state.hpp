@@ -67,6 +67,7 @@ class Exchange {
   net::Task<Response> receive_response_head();
   net::Task<void> relay_response();
   net::Task<void> finish_upload();
+  bool upload_gave_up() const;
   void release_upstream(bool reusable);
   std::pair<int, FailureToken> upstream_failure() const;
 

@@ -246,6 +246,7 @@ std::pair<int, FailureToken> Exchange::upstream_failure() const {
     case TransferStatus::source_too_large: return {413, "body_too_large"};
     case TransferStatus::source_failed:
       return {400, upload_result_.reason.empty() ? "client_closed" : upload_result_.reason};
+    case TransferStatus::sink_too_slow: return {504, "origin_timeout"};
     default: break;
   }
   if (server_ == nullptr) return {503, "no_server"};
@@ -297,7 +298,14 @@ net::Task<bool> Exchange::send_request() {
     uploading_ = true;
     net::start(upload());
   }
-  co_return true;
+  co_return !upload_gave_up();
+}
+
+// The request will never be whole. Asked before every wait for the origin: upload() interrupts one
+// that is going on, not one that begins later.
+bool Exchange::upload_gave_up() const {
+  auto const status = upload_result_.status;
+  return status != TransferStatus::complete && status != TransferStatus::sink_failed;
 }
 
 // Runs beside the wait for the response: an origin may answer before it has read everything.
@@ -308,10 +316,11 @@ net::Task<void> Exchange::upload() {
   upload_result_ = co_await transfer_body(workspace_.transfer, source, request_body_, sink,
                                           upload_kind_, upload_count_, upload_surplus_);
   uploading_ = false;
-  if (upload_result_.status == TransferStatus::complete) {
+  if (!upload_gave_up()) {
+    // An origin that takes no more of the body may still answer.
     if (!response_any_bytes_) response_deadline_.arm(*generation_->origin_response);
-  } else if (upload_result_.status != TransferStatus::sink_failed) {
-    // The client's fault or slowness: the origin would wait for the rest in vain.
+  } else if (!response_started_) {
+    // Somebody's fault or slowness: the origin would wait for the rest in vain.
     stream.socket().cancel();
   }
   upload_done_.set();
@@ -337,6 +346,7 @@ net::Task<Exchange::Response> Exchange::receive_response_head() {
   // After a request the answer takes a while: waiting first saves a read that would find nothing.
   bool wait_first = !stream.has_buffered();
   for (;;) {
+    if (upload_gave_up()) co_return Response::failed;
     if (wait_first) {
       auto const ready = co_await stream.socket().readable();
       if (ready == Ready::cancelled) co_return Response::failed;

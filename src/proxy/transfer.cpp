@@ -155,7 +155,11 @@ net::Task<TransferResult> transfer_body(TransferBuffer& buffer, End source, Body
     } else if (++rounds == rounds_before_yield) {
       auto const what = IoStatus::want_write;
       auto const ready = co_await wait_patiently(sink, what);
-      if (!ready) co_return TransferResult{TransferStatus::sink_failed, {}};
+      if (!ready) {
+        co_return TransferResult{sink.deadline.expired() ? TransferStatus::sink_too_slow
+                                                         : TransferStatus::sink_failed,
+                                 {}};
+      }
       rounds = 0;
     }
   }
