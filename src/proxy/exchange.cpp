@@ -301,9 +301,12 @@ net::Task<void> Exchange::answer(int status, FailureToken failure,
   bool body_is_read = has_head_;
   if (has_head_ && admitted_.framing.body.has_body()) {
     auto const& body = admitted_.framing.body;
-    body_is_read = head_bytes_ == used_ && body.kind == http::BodyKind::length &&
-                   body.length <= received_ - used_;
-    if (body_is_read) used_ += body.length;
+    if (upload_kind_ != http::BodyKind::none) {
+      body_is_read = request_body_.is_complete();  // on its way to an origin already
+    } else {
+      body_is_read = body.kind == http::BodyKind::length && body.length <= received_ - used_;
+      if (body_is_read) used_ += body.length;
+    }
   }
   bool const malformed = !has_head_ || status == 400 || site_ == nullptr;
   if (!body_is_read || malformed || status == 408) persistence_ = http::Persistence::close;
