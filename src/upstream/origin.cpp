@@ -45,6 +45,7 @@ Server* Origin::choose(unsigned& cursor, Server const* avoid, std::int64_t now) 
   if (count == 1) return servers_[0]->is_probed_down() ? nullptr : servers_[0].get();
 
   Server* best = nullptr;
+  std::size_t best_at = 0;
   for (std::size_t i = 0; i < count; ++i) {
     auto* const server = servers_[(cursor + i) % count].get();
     if (server == avoid || !server->is_available(now)) continue;
@@ -52,11 +53,14 @@ Server* Origin::choose(unsigned& cursor, Server const* avoid, std::int64_t now) 
       cursor = static_cast<unsigned>((cursor + i + 1) % count);
       return server;
     }
-    if (best == nullptr || server->in_flight() < best->in_flight()) best = server;
+    if (best == nullptr || server->in_flight() < best->in_flight()) {
+      best = server;
+      best_at = i;
+    }
   }
   if (best != nullptr) {
-    // Equal loads take turns.
-    cursor = static_cast<unsigned>((cursor + 1) % count);
+    // Equal loads take turns: the next search begins behind this one.
+    cursor = static_cast<unsigned>((cursor + best_at + 1) % count);
     return best;
   }
 
