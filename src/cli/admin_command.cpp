@@ -15,11 +15,7 @@ namespace {
 constexpr std::chrono::minutes reload_patience{10};
 constexpr std::chrono::seconds status_patience{10};
 
-struct AdminOptions {
-  std::string config = "/etc/certgate/certgate.yaml";
-  std::string address;
-  bool json = true;
-};
+}  // namespace
 
 void add_options(CLI::App& command, AdminOptions& options) {
   command.add_option("-c,--config", options.config,
@@ -64,8 +60,6 @@ int show(Result<admin::Answer> const& answer, unsigned expected) {
   std::fputs(answer->body.c_str(), good ? stdout : stderr);
   return good ? 0 : 1;
 }
-
-}  // namespace
 
 void add_reload_command(CLI::App& root, int& exit_status) {
   auto* const command = root.add_subcommand(

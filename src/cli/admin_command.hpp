@@ -1,5 +1,11 @@
-// Adds `certgate reload` and `certgate status`: what is asked of a running certgate.
+// `certgate reload` and `certgate status`, and what every command that asks the running certgate
+// needs.
 #pragma once
+
+#include <optional>
+#include <string>
+
+#include "certgate/admin/client.hpp"
 
 namespace CLI {
 class App;
@@ -9,5 +15,17 @@ namespace certgate::cli {
 
 void add_reload_command(CLI::App& root, int& exit_status);
 void add_status_command(CLI::App& root, int& exit_status);
+
+// Where the running certgate is asked.
+struct AdminOptions {
+  std::string config = "/etc/certgate/certgate.yaml";
+  std::string address;
+  bool json = true;
+};
+void add_options(CLI::App& command, AdminOptions& options);
+// Nullopt: what is wrong has been printed.
+std::optional<admin::Address> find_address(AdminOptions const& options);
+// Prints the answer and gives the exit status: 0 when it is the expected one.
+int show(Result<admin::Answer> const& answer, unsigned expected);
 
 }  // namespace certgate::cli

@@ -143,6 +143,7 @@ bool Build::set_client_auth(config::Host const& host, tls::HostOptions& options,
   auto& client = options.client;
   client.mode = mode_of(*auth.mode);
   if (client.mode == x509::ClientAuthMode::off) return true;
+  client.deny_list = generation_->deny_list;
   auto const name = host.display_name();
   auto const anchors = materials_.authorities(auth.ca, Expiry::Kind::client_ca, name);
   if (!anchors) return false;

@@ -15,7 +15,9 @@
 #include "certgate/telemetry/log.hpp"
 #include "certgate/telemetry/prometheus.hpp"
 #include "certgate/upstream/health.hpp"
+#include "deny_book.hpp"
 #include "status.hpp"
+#include "trust_change.hpp"
 
 namespace certgate::gateway {
 namespace {
@@ -105,6 +107,8 @@ struct Gateway::Inside final : admin::Control {
   void take_listeners(std::vector<OpenListener> wanted);
   Result<Receipt, Diagnostics> reload_now();
   Result<void, Diagnostics> retarget_logs(config::Config const& wanted);
+  Result<void> change_trust(TrustChange const& change);
+  admin::Outcome change_denied(DenyChange::Kind kind, std::string const& body);
   std::vector<std::string> changes_to(config::Config const& wanted, Built const& next) const;
   tls::ServerOptions tls_options() const;
   void publish_expiries();
@@ -116,6 +120,7 @@ struct Gateway::Inside final : admin::Control {
   std::string status() override;
   std::string metrics() override;
   void reload(admin::Done done) override;
+  bool command(std::string_view name, std::string_view body, admin::Done done) override;
 
   SystemClock system_clock;
   GatewayOptions options;
@@ -131,6 +136,7 @@ struct Gateway::Inside final : admin::Control {
   mutable std::mutex mutex;
   std::shared_ptr<config::Config const> config;
   Built current;
+  std::unique_ptr<DenyBook> denied;
   std::vector<OpenListener> listeners;
   std::chrono::system_clock::time_point loaded_at;
   std::uint64_t failed_reloads = 0;
@@ -328,8 +334,10 @@ Result<void, Diagnostics> Gateway::Inside::start() {
   if (!loaded) return fail(std::move(loaded.error()));
   config = std::make_shared<config::Config const>(std::move(*loaded));
   registry = std::make_unique<telemetry::MetricRegistry>(worker_count(*config));
-  auto built =
-      builder.build(*config, 1, options.clock->unix_seconds(), *registry, nullptr);
+  auto book = DenyBook::open(config->state_directory.resolved, options.clock->unix_seconds());
+  if (!book) return fail(one(config->state_directory.mark.diagnostic(book.error().detail)));
+  denied = std::move(*book);
+  auto built = builder.build(*config, 1, options.clock->unix_seconds(), *registry, denied->list());
   if (!built) return fail(std::move(built.error()));
   current = std::move(*built);
   builder.commit();
@@ -359,6 +367,11 @@ Result<void, Diagnostics> Gateway::Inside::start() {
   if (auto done = start_admin(); !done) return fail(std::move(done.error()));
   publish_expiries();
   register_process_metrics(*registry, *access_log, *connections, *sessions);
+  registry->read_with("certgate_denied_entries", "Entries of the operator's deny list in force",
+                      telemetry::MetricType::gauge, [this] {
+                        auto const count = denied->entries(options.clock->unix_seconds()).size();
+                        return telemetry::MetricRegistry::Values{{{}, static_cast<double>(count)}};
+                      });
   // Every listener accepts once the messages that were posted before this one have run.
   on_each_worker([](proxy::Worker&) {});
   serving = true;
@@ -478,7 +491,7 @@ Result<Receipt, Diagnostics> Gateway::Inside::reload_now() {
   auto const wanted = std::make_shared<config::Config const>(std::move(*loaded));
   auto const number = current.generation->number + 1;
   auto built = builder.build(*wanted, number, options.clock->unix_seconds(), *registry,
-                             current.generation->deny_list);
+                             denied->list());
   if (!built) return refuse(std::move(built.error()));
 
   // What only a worker could refuse is tried on one that serves nobody.
@@ -505,6 +518,9 @@ Result<Receipt, Diagnostics> Gateway::Inside::reload_now() {
   }
   if (!(wanted->admin == config->admin)) {
     receipt.changes.push_back("admin: takes effect after a restart");
+  }
+  if (!(wanted->state_directory == config->state_directory)) {
+    receipt.changes.push_back("state_directory: takes effect after a restart");
   }
   if (!(wanted->sessions == config->sessions)) {
     receipt.changes.push_back("sessions: takes effect after a restart");
@@ -533,6 +549,55 @@ Result<Receipt, Diagnostics> Gateway::Inside::reload_now() {
   for (auto const& warning : current.warnings) log.warning(render_short(warning));
   log.info("reloaded: " + receipt.to_string(), {{"version", receipt.version}});
   return receipt;
+}
+
+// Every change between two reloads goes this way. REQUIRES: the caller holds the mutex.
+Result<void> Gateway::Inside::change_trust(TrustChange const& change) {
+  CERTGATE_TRY(auto next, with_change(*current.generation, change));
+  std::atomic<bool> all_have_it{true};
+  on_each_worker([&](proxy::Worker& worker) {
+    if (!worker.adopt(next)) all_have_it = false;
+  });
+  current.generation = std::move(next);
+  publish_expiries();
+  if (all_have_it) return {};
+  return fail(ErrorCode::internal, "a worker could not take the change; restart certgate");
+}
+
+admin::Outcome Gateway::Inside::change_denied(DenyChange::Kind kind, std::string const& body) {
+  std::lock_guard const lock(mutex);
+  auto const now = options.clock->unix_seconds();
+  DenyTarget target;
+  target.put_in_force = [this](x509::DenyList::Pointer list) {
+    TrustChange change;
+    change.deny_list = std::move(list);
+    return change_trust(change);
+  };
+  target.count_connections = [this, now](x509::DenyList const& concerned) {
+    std::atomic<std::size_t> count{0};
+    on_each_worker([&](proxy::Worker& worker) {
+      count += worker.count_clients([&](x509::ClientChain const& chain) {
+        return concerned.find(chain.leaf(), now) != nullptr;
+      });
+    });
+    return count.load();
+  };
+  auto const done = denied->change(kind, body, now, target);
+  log.warning(done.log_line, {{"version", current.generation->number}});
+  return {done.ok, done.text};
+}
+
+bool Gateway::Inside::command(std::string_view name, std::string_view body, admin::Done done) {
+  if (name == "denies") {
+    done({true, denied->format(body, options.clock->unix_seconds())});
+    return true;
+  }
+  if (name != "deny" && name != "undeny") return false;
+  auto const kind = name == "deny" ? DenyChange::Kind::deny : DenyChange::Kind::undeny;
+  reloads.post([this, kind, body = std::string(body), done = std::move(done)] {
+    done(change_denied(kind, body));
+  });
+  return true;
 }
 
 void Gateway::Inside::reload(admin::Done done) {
@@ -591,6 +656,8 @@ std::string Gateway::Inside::status() {
     facts.listeners.push_back(listener.settings->endpoint.to_string());
   }
   facts.now = options.clock->unix_seconds();
+  facts.denied = denied->entries(facts.now);
+  facts.denied_is_kept = denied->is_kept();
   return format_status(facts, *current.generation, current.expiries, current.warnings);
 }
 

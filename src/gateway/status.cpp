@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "certgate/base/encoding.hpp"
+#include "deny_book.hpp"
 #include "materials.hpp"
 
 namespace certgate::gateway {
@@ -118,6 +119,18 @@ std::string format_status(StatusFacts const& facts, proxy::Generation const& gen
     json.close('}');
   }
   json.close(']');
+  json.key("denied"), json.open('[');
+  for (auto const& entry : facts.denied) {
+    json.item(), json.open('{');
+    json.key("what"), json.string(describe(entry));
+    if (!entry.reason.empty()) json.key("reason"), json.string(entry.reason);
+    if (entry.expires != x509::never_expires) {
+      json.key("until"), json.string(time_text(entry.expires));
+    }
+    json.close('}');
+  }
+  json.close(']');
+  json.key("denied_is_kept"), json.boolean(facts.denied_is_kept);
   json.key("warnings"), json.open('[');
   for (auto const& warning : warnings) json.string(render_short(warning));
   json.close(']');

@@ -23,6 +23,8 @@ struct StatusFacts {
   std::uint64_t failed_reloads = 0;
   std::string last_failure;
   std::vector<std::string> listeners;
+  std::vector<x509::DenyEntry> denied;
+  bool denied_is_kept = false;
 };
 
 std::string format_status(StatusFacts const& facts, proxy::Generation const& generation,

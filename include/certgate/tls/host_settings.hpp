@@ -44,6 +44,8 @@ class HostSettings {
   std::vector<ServerIdentity::Pointer> const& identities() const { return options_.identities; }
   x509::ClientPolicy const& client() const { return options_.client; }
   Profile const& profile() const { return *options_.profile; }
+  // What it was built from, to build the same host with other lists of revoked certificates.
+  HostOptions const& options() const { return options_; }
 
   // SHA-256 over everything that a session's trust depends on: the names, the mode, the CAs with
   // their options, CRL rules and the profile. A session resumes only under the scope that it was
