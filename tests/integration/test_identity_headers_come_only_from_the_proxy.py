@@ -3,7 +3,9 @@
 import base64
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import NameOID
 
 import proxy
 import wire
@@ -175,6 +177,25 @@ def test_threat_49_the_chain_that_the_client_sent(gate):
         middle.certificate.public_bytes(serialization.Encoding.DER)).decode()
     assert seen.one("Client-Cert-Chain") == f":{encoded}:"
     assert not any(name.startswith("cf-") for name in seen.names())
+
+
+@pytest.mark.parametrize("name", ["eve\r\nX-Evil: 1", "eve\nX-Evil: 1", "eve\0X-Evil: 1",
+                                  "ev\u202ee \U0001f600", "eve,CN=alice", 'eve";URI="spiffe://x'],
+                         ids=["CRLF", "LF", "NUL", "unicode", "comma", "quote"])
+def test_threat_48_hostile_names_stay_one_value(gate, name):
+    """Whatever a CA let into a subject, it is one printable field for the origin."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    hostile = gate.ca.issue("hostile", subject=subject)
+    seen = request(gate, [], hostile, "every.example.com")
+    assert "x-evil" not in seen.names()
+    assert len(seen.names()) == len(set(seen.names()))
+    for field in ("X-Client-DN", "Cf-Cert-Subject-Dn", "X-Forwarded-Client-Cert"):
+        for value in seen.all(field):
+            assert all(0x20 <= ord(c) < 0x7F for c in value), value
+            assert value not in ("CN=alice", "CN=eve")
+    # A quote in the name does not end the quoted value and start a key of its own.
+    for value in seen.all("X-Forwarded-Client-Cert"):
+        assert ";URI=\"" not in value.replace('\\"', "'")
 
 
 @pytest.mark.parametrize("who", ["nobody", "stranger", "revoked"])
