@@ -1,0 +1,106 @@
+"""explain, test, replay, rule preview and demo, as a person or a script uses them."""
+
+import json
+import re
+
+import proxy
+
+
+def test_explain_says_what_a_run_would_do(setup):
+    alice, mallory = setup.ca.issue("alice"), setup.ca.issue("mallory")
+    setup.ca.revoke(mallory)
+    with setup.start() as certgate:
+        for identity, status in ((alice, 200), (mallory, 403), (None, 403)):
+            words = ["explain", "--config", certgate.config_path,
+                     "--url", "https://api.example.com/v1/x?y=1", "--header", "User-Agent: x"]
+            if identity:
+                words += ["--client-cert", identity.path]
+            text = proxy.run(*words).stdout
+            told = json.loads(proxy.run(*words, "--json").stdout)
+            with setup.client(certgate, identity) as client:
+                assert client.get("/v1/x?y=1").status == status
+            if status == 403:
+                assert "blocked by rule `valid certificates only`" in text and "403" in text
+                assert told["status"] == 403
+            else:
+                assert "allowed by the default action" in text, text
+            # Every part with its value.
+            assert re.search(r"(true|false) +.*cf\.tls_client_auth\.cert_revoked", text), text
+            assert told["rules"][0]["expression"]["parts"]
+    refused = proxy.run("explain", "--config", certgate.config_path, "--url",
+                        "https://unknown.example.net/", status=1).stderr
+    assert "421" in refused and "unknown.example.net" in refused
+    bad = proxy.run("explain", "--config", certgate.config_path, "--url", "not a url", status=None)
+    assert bad.returncode in (1, 2) and bad.stderr
+
+
+TESTS = """\
+- name: nobody without a certificate
+  request: {url: "https://api.example.com/v1"}
+  expect: {action: block, rule: valid certificates only}
+- name: alice may
+  request: {url: "https://api.example.com/v1"}
+  client_certificate: %s
+  expect: {action: allow}
+- name: by hand
+  request: {url: "https://api.example.com/v1"}
+  fields: {cf.tls_client_auth.cert_verified: true, cf.tls_client_auth.cert_revoked: true}
+  expect: {action: %s}
+"""
+
+
+def test_test_runs_tests_of_the_rules(setup):
+    alice = setup.ca.issue("alice")
+    certgate_yaml = setup.folder / "certgate.yaml"
+    certgate_yaml.write_text(json.dumps(setup.config()))
+    tests = setup.folder / "rules_test.yaml"
+    tests.write_text(TESTS % (alice.path.name, "block"))
+    done = proxy.run("test", "--config", certgate_yaml, tests)
+    assert "3" in done.stdout + done.stderr
+    tests.write_text(TESTS % (alice.path.name, "allow"))
+    done = proxy.run("test", "--config", certgate_yaml, tests, status=1)
+    text = done.stdout + done.stderr
+    assert "by hand" in text and "valid certificates only" in text
+    tests.write_text(TESTS % ("nobody.pem", "block"))
+    done = proxy.run("test", "--config", certgate_yaml, tests, status=1)
+    assert re.search(r"rules_test\.yaml:\d+:\d+: .*", done.stderr) and "nobody.pem" in done.stderr
+
+
+def test_replay_finds_what_another_configuration_decides_differently(setup):
+    alice = setup.ca.issue("alice")
+    with setup.start() as certgate:
+        with setup.client(certgate, alice) as client:
+            for path in ("/a", "/tea", "/b"):
+                assert client.get(path).status == 200
+        certgate.records(3)
+    other = setup.config()
+    other["rules"].append({"name": "no tea", "expression": 'http.request.uri.path eq "/tea"',
+                           "action": "block"})
+    new = setup.folder / "new.yaml"
+    new.write_text(json.dumps(other))
+    done = proxy.run("replay", "--config", new, certgate.access_path)
+    assert done.stdout.count("\n") >= 1 and "/tea" in done.stdout and "no tea" in done.stdout
+    assert "/a" not in done.stdout
+    same = proxy.run("replay", "--config", certgate.config_path, certgate.access_path)
+    assert same.stdout == ""
+    lines = proxy.run("replay", "--json", "--config", new, certgate.access_path).stdout.splitlines()
+    assert len([json.loads(line) for line in lines]) == 1
+
+
+def test_rule_preview_prints_what_cloudflare_shows():
+    done = proxy.run("rule", "preview", "--host", "api.example.com")
+    assert done.stdout.strip() == (
+        'http.host in {"api.example.com"} and '
+        '(not cf.tls_client_auth.cert_verified or cf.tls_client_auth.cert_revoked)')
+    assert "starts_with" in proxy.run("rule", "preview", "--host", "a.example.com", "--path",
+                                      "/v1").stdout
+    bad = proxy.run("rule", "preview", "--host", 'a"b', status=2)
+    assert bad.stderr
+
+
+def test_the_demo_shows_who_gets_through():
+    done = proxy.run("demo", "--address", "127.0.0.1:0", "--once")
+    statuses = re.findall(r"\b(200|403)\b", done.stdout)
+    assert statuses.count("200") >= 1 and statuses.count("403") >= 3, done.stdout
+    for word in ("revoked", "expired", "curl"):
+        assert word in done.stdout, done.stdout
