@@ -116,6 +116,7 @@ class Exchange {
   bool connect_timed_out_ = false;
   unsigned attempts_ = 0;
   bool fresh_only_ = false;
+  bool binds_connection_ = false;  // authenticates the upstream's connection: not for others
 
   // The upload that goes on while the response is awaited.
   bool uploading_ = false;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "certgate/base/encoding.hpp"
 #include "certgate/http/client_cert_header.hpp"
 #include "certgate/http/forward.hpp"
 #include "certgate/http1/writer.hpp"
@@ -18,6 +19,25 @@ namespace {
 bool is_idempotent(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" ||
          method == "DELETE";
+}
+
+// NTLM and Negotiate (RFC 4559) authenticate a connection, not a request: whoever came next on it
+// would be taken for the one who logged in.
+bool binds_connection(std::string_view credentials) {
+  auto const scheme = credentials.substr(0, credentials.find(' '));
+  return ascii_iequal(scheme, "NTLM") || ascii_iequal(scheme, "Negotiate");
+}
+
+bool asks_to_bind_connection(http::ResponseHead const& head) {
+  if (head.status != 401) return false;
+  for (auto const& field : head.fields) {
+    if (!ascii_iequal(field.name, "WWW-Authenticate")) continue;
+    http::ListReader list(field.value);
+    while (auto const challenge = list.next()) {
+      if (binds_connection(*challenge)) return true;
+    }
+  }
+  return false;
 }
 
 std::chrono::microseconds since(std::int64_t start_ns) {
@@ -104,6 +124,8 @@ bool Exchange::build_upstream_head() {
     }
     values.set_values = workspace_.headers.values();
   }
+  auto const credentials = http::value_of(head_.fields, http::FieldName::authorization);
+  binds_connection_ = binds_connection(credentials);
   upstream_head_.clear();
   http::append_request_head(upstream_head_, head_, admitted_.framing, site_->forwarding, values);
   upstream_head_bytes_ = upstream_head_.size();
@@ -417,6 +439,7 @@ net::Task<void> Exchange::relay_response() {
     co_return;
   }
   status_ = head.status;
+  binds_connection_ = binds_connection_ || asks_to_bind_connection(head);
   bool const upgraded = head.status == 101;
 
   http::ResponseValues values;
@@ -514,7 +537,7 @@ net::Task<void> Exchange::relay_response() {
   bool const request_sent = !uploading_ && request_body_.is_complete() &&
                             upload_result_.status == TransferStatus::complete;
   co_await finish_upload();
-  release_upstream(request_sent && surplus == 0 &&
+  release_upstream(request_sent && surplus == 0 && !binds_connection_ &&
                    framed->persistence == http::Persistence::keep_alive);
   if (!request_sent) {
     after_ = AfterExchange::linger;

@@ -240,3 +240,23 @@ def test_an_answer_that_has_begun_is_not_retried(tmp_path):
             assert client.get("/").status == 200
             assert client.get("/half").status == 502
         assert len(origin.requests) == 2
+
+
+@pytest.mark.parametrize("scheme", ["NTLM TlRMTVNTUAAB", "negotiate YIIB", "Negotiate"])
+def test_threat_71_a_connection_that_someone_logged_in_on_is_not_shared(tmp_path, scheme):
+    """NTLM and Negotiate log a connection in: the next client must not inherit it."""
+    def respond(request, _):
+        if request.target == "/challenge":
+            return (b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=x, "
+                    + scheme.split()[0].encode() + b"\r\nContent-Length: 0\r\n\r\n")
+        return None
+
+    with wire.WireOrigin(respond) as origin:
+        setup = start(tmp_path, [origin])
+        with setup.certgate as certgate, setup.client(certgate) as client:
+            for path, headers in [("/", ()), ("/", [("Authorization", "Basic eDp5")]),
+                                  ("/in", [("Authorization", scheme)]), ("/next", ()),
+                                  ("/challenge", ()), ("/last", ())]:
+                assert client.get(path, headers=headers).status in (200, 401)
+        numbers = [r.connection for r in origin.requests]
+        assert numbers == [0, 0, 0, 1, 1, 2]
