@@ -7,7 +7,7 @@ _certgate() {
     --method) COMPREPLY=($(compgen -W "GET HEAD POST PUT PATCH DELETE OPTIONS" -- "$cur")); return ;;
   esac
   if [ "$COMP_CWORD" -eq 1 ]; then
-    words="run check explain test rule replay ca reload status demo --help --version"
+    words="run check explain test rule replay ca reload status deny undeny denies demo --help --version"
   else
     case $command in
       run) words="--config --help" ;;
@@ -18,6 +18,9 @@ _certgate() {
       replay) words="--config --json --help" ;;
       reload) words="--config --admin --help" ;;
       status) words="--config --admin --json --help" ;;
+      deny) words="--config --admin --serial --fingerprint --subject --issuer --for --reason --help" ;;
+      undeny) words="--config --admin --serial --fingerprint --subject --issuer --help" ;;
+      denies) words="--config --admin --help" ;;
       demo) words="--address --once --help" ;;
       ca) words="init issue sign renew revoke restore list crl hand-out --help" ;;
     esac

@@ -1,8 +1,8 @@
 # fish completion for certgate
-set -l commands run check explain test rule replay ca reload status demo
+set -l commands run check explain test rule replay ca reload status deny undeny denies demo
 complete -c certgate -f -n "not __fish_seen_subcommand_from $commands" -a "$commands"
 complete -c certgate -l help -d 'How to use it'
-complete -c certgate -n "__fish_seen_subcommand_from run check explain test replay reload status" -s c -l config -r -d 'The configuration file'
+complete -c certgate -n "__fish_seen_subcommand_from run check explain test replay reload status deny undeny denies" -s c -l config -r -d 'The configuration file'
 complete -c certgate -n "__fish_seen_subcommand_from check" -l at -x -d 'Judge as on that day'
 complete -c certgate -n "__fish_seen_subcommand_from check" -l dump -d 'Print every setting'
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l url -x
@@ -11,7 +11,7 @@ complete -c certgate -n "__fish_seen_subcommand_from explain" -l header -x
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l client-cert -r
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l source-ip -x
 complete -c certgate -n "__fish_seen_subcommand_from explain replay status" -l json
-complete -c certgate -n "__fish_seen_subcommand_from reload status" -l admin -x
+complete -c certgate -n "__fish_seen_subcommand_from reload status deny undeny denies" -l admin -x
 complete -c certgate -n "__fish_seen_subcommand_from rule" -f -a preview
 complete -c certgate -n "__fish_seen_subcommand_from rule" -l host -x
 complete -c certgate -n "__fish_seen_subcommand_from rule" -l path -x
