@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "build_origins.hpp"
 #include "build_policy.hpp"
+#include "builder_state.hpp"
 #include "certgate/policy/lint.hpp"
 #include "certgate/x509/name.hpp"
 #include "materials.hpp"
@@ -52,12 +52,6 @@ bool is_laxer(x509::ClientAuthMode a, x509::ClientAuthMode b) {
 }
 
 }  // namespace
-
-struct Builder::Inside {
-  tls::ServerIdentities identities;
-  MaterialCache kept, working;
-  OriginsInUse origins_kept, origins_working;
-};
 
 // One build: the state that its steps share.
 class Build {
@@ -159,6 +153,20 @@ bool Build::set_client_auth(config::Host const& host, tls::HostOptions& options,
   client.on_expired_crl = *auth.on_expired_crl == config::OnExpiredCrl::use_last
                               ? x509::OnExpiredCrl::use_last
                               : x509::OnExpiredCrl::deny;
+  // A list that nobody fetches would let revoked certificates in without a word.
+  for (auto const& source : auth.crl) {
+    if (source.kind != config::CrlSource::Kind::url) continue;
+    diagnostics_.add(source.mark.diagnostic(
+        "CRLs are not fetched from URLs yet",
+        "fetch the list with a timer into a file and name that file: it is watched"));
+    return false;
+  }
+  if (*auth.crl_distribution_points) {
+    diagnostics_.add(auth.crl_distribution_points.mark.diagnostic(
+        "CRLs are not fetched from distribution points yet",
+        "fetch the list with a timer into a file and name that file with `crl`: it is watched"));
+    return false;
+  }
   if (auth.crl.empty()) {
     diagnostics_.add(auth.mark.diagnostic(
         "host `" + name + "` has no CRL: a certificate that its CA revoked is still accepted",

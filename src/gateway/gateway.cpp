@@ -15,6 +15,8 @@
 #include "certgate/telemetry/log.hpp"
 #include "certgate/telemetry/prometheus.hpp"
 #include "certgate/upstream/health.hpp"
+#include "crl_sources.hpp"
+#include "crl_watch.hpp"
 #include "deny_book.hpp"
 #include "status.hpp"
 #include "trust_change.hpp"
@@ -108,6 +110,8 @@ struct Gateway::Inside final : admin::Control {
   Result<Receipt, Diagnostics> reload_now();
   Result<void, Diagnostics> retarget_logs(config::Config const& wanted);
   Result<void> change_trust(TrustChange const& change);
+  void refresh_lists();
+  void watch_lists(std::string seen);
   admin::Outcome change_denied(DenyChange::Kind kind, std::string const& body);
   std::vector<std::string> changes_to(config::Config const& wanted, Built const& next) const;
   tls::ServerOptions tls_options() const;
@@ -154,6 +158,10 @@ struct Gateway::Inside final : admin::Control {
   std::thread background_thread;
   net::Loop reloads;  // those that the admin address asked for, one after the other
   std::thread reload_thread;
+
+  std::unique_ptr<CrlWatch> crl_watch;
+  std::atomic<std::uint64_t> lists_renewed{0}, lists_refused{0};
+  std::vector<std::string> list_problems;  // of the last look; under the mutex
 
   std::unique_ptr<admin::Server> admin_server;
 };
@@ -334,6 +342,7 @@ Result<void, Diagnostics> Gateway::Inside::start() {
   if (!loaded) return fail(std::move(loaded.error()));
   config = std::make_shared<config::Config const>(std::move(*loaded));
   registry = std::make_unique<telemetry::MetricRegistry>(worker_count(*config));
+  auto seen = look_at_crl_files(*config);
   auto book = DenyBook::open(config->state_directory.resolved, options.clock->unix_seconds());
   if (!book) return fail(one(config->state_directory.mark.diagnostic(book.error().detail)));
   denied = std::move(*book);
@@ -364,6 +373,7 @@ Result<void, Diagnostics> Gateway::Inside::start() {
   health->watch(current.generation->origins);
   background_thread = std::thread([this] { background.run(); });
   reload_thread = std::thread([this] { reloads.run(); });
+  watch_lists(std::move(seen));
   if (auto done = start_admin(); !done) return fail(std::move(done.error()));
   publish_expiries();
   register_process_metrics(*registry, *access_log, *connections, *sessions);
@@ -383,6 +393,7 @@ Result<void, Diagnostics> Gateway::Inside::start() {
 Gateway::Inside::~Inside() {
   serving = false;
   admin_server = nullptr;
+  crl_watch = nullptr;
   reloads.stop();
   if (reload_thread.joinable()) reload_thread.join();
   if (!threads.empty()) drain();
@@ -564,6 +575,57 @@ Result<void> Gateway::Inside::change_trust(TrustChange const& change) {
   return fail(ErrorCode::internal, "a worker could not take the change; restart certgate");
 }
 
+// The lists of the running configuration anew, without a reload. What is wrong is told, and the last
+// good one stays.
+void Gateway::Inside::refresh_lists() {
+  std::lock_guard const lock(mutex);
+  auto const began = std::chrono::steady_clock::now();
+  auto refreshed = builder.refresh(*config, *current.generation, current.expiries,
+                                   options.clock->unix_seconds());
+  list_problems.clear();
+  for (auto const& problem : refreshed.problems) {
+    list_problems.push_back(render_short(problem));
+    log.error("CRL refused, the last good one stays in force: " + list_problems.back());
+  }
+  if (!list_problems.empty()) ++lists_refused;
+  current.expiries = std::move(refreshed.expiries);
+  if (refreshed.changes.empty()) return;
+  TrustChange change;
+  change.revocations = std::move(refreshed.revocations);
+  if (auto const done = change_trust(change); !done) log.error(done.error().detail);
+  ++lists_renewed;
+  for (auto const& warning : refreshed.warnings) log.warning(render_short(warning));
+  Receipt receipt;
+  receipt.version = current.generation->number;
+  receipt.changes = std::move(refreshed.changes);
+  receipt.took = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - began);
+  log.info("revocations renewed: " + receipt.to_string(), {{"version", receipt.version}});
+}
+
+void Gateway::Inside::watch_lists(std::string seen) {
+  CrlWatchTarget target;
+  target.config = [this] {
+    std::lock_guard const lock(mutex);
+    return config;
+  };
+  target.expiries = [this] {
+    std::lock_guard const lock(mutex);
+    return current.expiries;
+  };
+  target.now = [this] { return options.clock->unix_seconds(); };
+  target.refresh = [this] { refresh_lists(); };
+  target.warn = [this](std::string const& sentence) { log.warning(sentence); };
+  crl_watch = std::make_unique<CrlWatch>(std::move(target), std::move(seen));
+  registry->read_with("certgate_crl_renewals_total",
+                      "Changed CRLs that were put in force (ok) or refused (refused)",
+                      telemetry::MetricType::counter, [this] {
+                        return telemetry::MetricRegistry::Values{
+                            {{{"result", "ok"}}, static_cast<double>(lists_renewed.load())},
+                            {{{"result", "refused"}}, static_cast<double>(lists_refused.load())}};
+                      });
+}
+
 admin::Outcome Gateway::Inside::change_denied(DenyChange::Kind kind, std::string const& body) {
   std::lock_guard const lock(mutex);
   auto const now = options.clock->unix_seconds();
@@ -627,6 +689,17 @@ void Gateway::Inside::publish_expiries() {
   registry->set_values("certgate_expiry_days",
                        "Days until a certificate, CA or CRL in use ends; negative: it has ended",
                        std::move(days));
+  telemetry::MetricRegistry::Values shares;
+  for (auto const& expiry : current.expiries) {
+    if (expiry.kind != Expiry::Kind::crl) continue;
+    auto const whole = std::max<UnixSeconds>(expiry.until - expiry.from, 1);
+    auto const share = static_cast<double>(expiry.until - now) / static_cast<double>(whole);
+    shares.push_back({{{"name", expiry.name}, {"file", expiry.file}},
+                      std::max(0.0, std::min(1.0, share))});
+  }
+  registry->set_values("certgate_crl_time_left_ratio",
+                       "Share of the time between thisUpdate and nextUpdate that a CRL has left",
+                       std::move(shares));
   registry->set_values("certgate_config_version",
                        "Version of the configuration in force; counts up with every reload",
                        {{{}, static_cast<double>(current.generation->number)}});
@@ -656,6 +729,7 @@ std::string Gateway::Inside::status() {
     facts.listeners.push_back(listener.settings->endpoint.to_string());
   }
   facts.now = options.clock->unix_seconds();
+  facts.list_problems = list_problems;
   facts.denied = denied->entries(facts.now);
   facts.denied_is_kept = denied->is_kept();
   return format_status(facts, *current.generation, current.expiries, current.warnings);

@@ -119,6 +119,9 @@ std::string format_status(StatusFacts const& facts, proxy::Generation const& gen
     json.close('}');
   }
   json.close(']');
+  json.key("crl_problems"), json.open('[');
+  for (auto const& problem : facts.list_problems) json.string(problem);
+  json.close(']');
   json.key("denied"), json.open('[');
   for (auto const& entry : facts.denied) {
     json.item(), json.open('{');

@@ -23,6 +23,7 @@ struct StatusFacts {
   std::uint64_t failed_reloads = 0;
   std::string last_failure;
   std::vector<std::string> listeners;
+  std::vector<std::string> list_problems;  // CRLs that were refused at the last look
   std::vector<x509::DenyEntry> denied;
   bool denied_is_kept = false;
 };

@@ -43,6 +43,15 @@ struct Built {
   Diagnostics warnings;  // of `check`, product contract section 7
 };
 
+// The lists of a running Generation, read again; parallel to Generation::revocations.
+struct Refreshed {
+  std::vector<x509::RevocationIndex::Pointer> revocations;
+  std::vector<Expiry> expiries;      // of everything
+  std::vector<std::string> changes;  // sentences; empty: nothing differs
+  Diagnostics problems;              // sets that are wrong stay as they were
+  Diagnostics warnings;
+};
+
 // The files of this machine, as the configuration names them.
 class DiskReader final : public config::FileReader {
  public:
@@ -58,6 +67,10 @@ class Builder {
   Result<Built, Diagnostics> build(config::Config const& config, std::uint64_t number,
                                    UnixSeconds at, telemetry::MetricRegistry& metrics,
                                    x509::DenyList::Pointer deny_list);
+  // Reads the CRLs again and nothing else.
+  // REQUIRES: `running` was built from `config` by this Builder and committed, or refreshed since.
+  Refreshed refresh(config::Config const& config, proxy::Generation const& running,
+                    std::vector<Expiry> const& expiries, UnixSeconds at);
   // What was built last is in force now: later builds are compared with it.
   void commit();
   // What was built last is not used.

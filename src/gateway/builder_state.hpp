@@ -1,0 +1,16 @@
+// What a Builder remembers between builds.
+#pragma once
+
+#include "build_origins.hpp"
+#include "certgate/gateway/build.hpp"
+#include "materials.hpp"
+
+namespace certgate::gateway {
+
+struct Builder::Inside {
+  tls::ServerIdentities identities;
+  MaterialCache kept, working;
+  OriginsInUse origins_kept, origins_working;
+};
+
+}  // namespace certgate::gateway

@@ -1,0 +1,85 @@
+#include "crl_watch.hpp"
+
+#include <algorithm>
+
+#include "crl_sources.hpp"
+#include "materials.hpp"
+
+namespace certgate::gateway {
+namespace {
+
+// For the warnings, where no file is watched.
+constexpr std::chrono::seconds longest_sleep{30};
+
+}  // namespace
+
+TimeLeft time_left(UnixSeconds from, UnixSeconds until, UnixSeconds now) {
+  if (now >= until) return TimeLeft::none;
+  auto const whole = std::max<UnixSeconds>(until - from, 1);
+  auto const left = until - now;
+  if (left <= whole / 10) return TimeLeft::less_than_a_tenth;
+  if (left <= whole / 2) return TimeLeft::less_than_half;
+  return TimeLeft::more_than_half;
+}
+
+std::vector<std::string> CrlWarnings::due(std::vector<Expiry> const& expiries, UnixSeconds now) {
+  std::vector<std::string> sentences;
+  std::map<std::string, TimeLeft> told;
+  for (auto const& expiry : expiries) {
+    if (expiry.kind != Expiry::Kind::crl) continue;
+    auto const key = expiry.file + "\n" + expiry.name + "\n" + std::to_string(expiry.from) + " " +
+                     std::to_string(expiry.until);
+    auto const left = time_left(expiry.from, expiry.until, now);
+    auto const known = told_.find(key);
+    auto const before = known == told_.end() ? TimeLeft::more_than_half : known->second;
+    told[key] = std::max(left, before);
+    if (left <= before) continue;
+    auto sentence = "the CRL of " + expiry.name + " (" + expiry.file + ") ";
+    switch (left) {
+      case TimeLeft::none: sentence += "has ended on "; break;
+      case TimeLeft::less_than_a_tenth: sentence += "has a tenth of its time left, until "; break;
+      case TimeLeft::less_than_half: sentence += "has half of its time left, until "; break;
+      case TimeLeft::more_than_half: continue;
+    }
+    sentences.push_back(sentence + format_day(expiry.until) + ": " + expiry.consequence);
+  }
+  told_ = std::move(told);
+  return sentences;
+}
+
+CrlWatch::CrlWatch(CrlWatchTarget target, std::string seen)
+    : target_(std::move(target)), seen_(std::move(seen)), thread_([this] { run(); }) {}
+
+CrlWatch::~CrlWatch() {
+  {
+    std::lock_guard const lock(mutex_);
+    is_over_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void CrlWatch::run() {
+  CrlWarnings warnings;
+  for (;;) {
+    auto const config = target_.config();
+    std::chrono::milliseconds const period = *config->crl_refresh.watch;
+    if (period.count() > 0) {
+      // Looked at before it is read: what changes in between is seen at the next look.
+      auto seen = look_at_crl_files(*config);
+      if (seen != seen_) {
+        seen_ = std::move(seen);
+        target_.refresh();
+      }
+    }
+    for (auto const& sentence : warnings.due(target_.expiries(), target_.now())) {
+      target_.warn(sentence);
+    }
+    std::unique_lock lock(mutex_);
+    auto const sleep = period.count() > 0 ? std::min<std::chrono::milliseconds>(period, longest_sleep)
+                                          : longest_sleep;
+    if (wake_.wait_for(lock, sleep, [this] { return is_over_; })) return;
+  }
+}
+
+}  // namespace certgate::gateway
