@@ -14,6 +14,9 @@ Loop::~Loop() = default;
 void Loop::run() {
   auto const stay = boost::asio::make_work_guard(inside_->context);
   inside_->context.run();
+  // What stop() left ready still runs: coroutines whose waits were cancelled just before it end.
+  inside_->context.restart();
+  inside_->context.poll();
 }
 
 bool Loop::run_until(std::function<bool()> const& done, std::chrono::milliseconds at_most) {

@@ -356,7 +356,6 @@ class Certgate:
         write_whole(self.config_path, config)
 
     def stderr(self):
-        self.errors.flush()
         return (self.folder / "stderr.txt").read_text(errors="replace")
 
     def log(self):
