@@ -8,6 +8,7 @@
 #include "check_command.hpp"
 #include "demo_command.hpp"
 #include "deny_command.hpp"
+#include "doctor_command.hpp"
 #include "explain_command.hpp"
 #include "replay_command.hpp"
 #include "rule_command.hpp"
@@ -38,6 +39,7 @@ int run(int argc, char** argv) {
   add_reload_command(app, exit_status);
   add_status_command(app, exit_status);
   add_deny_commands(app, exit_status);
+  add_doctor_command(app, exit_status);
   add_demo_command(app, exit_status);
 
   try {

@@ -3,6 +3,7 @@
 
 #include <iostream>
 
+#include "certgate/gateway/kept_state.hpp"
 #include "certgate/x509/pem.hpp"
 
 namespace certgate::cli {
@@ -24,7 +25,12 @@ std::unique_ptr<LoadedPolicy> LoadedPolicy::load(std::string const& path) {
   auto metrics = std::make_unique<telemetry::MetricRegistry>(1);
   auto const now = SystemClock{}.unix_seconds();
   gateway::Builder builder;
-  auto built = builder.build(*config, 1, now, *metrics, nullptr);
+  auto const kept = gateway::load_kept_state(*config, SystemClock{});
+  if (!kept) {
+    std::cerr << render(config->state_directory.mark.diagnostic(kept.error().detail));
+    return nullptr;
+  }
+  auto built = builder.build(*config, 1, now, *metrics, kept->deny_list);
   if (!built) {
     std::cerr << render(built.error());
     return nullptr;
@@ -37,6 +43,19 @@ std::optional<x509::ClientPolicy> LoadedPolicy::client_policy(std::string_view h
   auto const* const site = built_.generation->find_site(host);
   if (site == nullptr) return std::nullopt;
   return built_.generation->client_policy(*site);
+}
+
+std::vector<std::string> LoadedPolicy::host_names() const {
+  std::vector<std::string> names;
+  for (auto const& site : built_.generation->sites) {
+    auto const& pattern = site->tls->names().front();
+    switch (pattern.kind) {
+      case HostPattern::Kind::exact: names.push_back(pattern.name); break;
+      case HostPattern::Kind::wildcard: names.push_back("any." + pattern.name); break;
+      case HostPattern::Kind::any: names.push_back("unknown.invalid"); break;
+    }
+  }
+  return names;
 }
 
 Result<std::unique_ptr<policy::SampleRequest>> LoadedPolicy::sample(policy::SampleText text) const {

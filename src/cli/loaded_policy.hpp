@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "certgate/config/config.hpp"
 #include "certgate/gateway/build.hpp"
@@ -24,6 +25,8 @@ class LoadedPolicy {
   http::Normalisation normalisation() const { return built_.generation->normalisation; }
   // How the host that serves `host` asks for client certificates; nullopt: no host serves it.
   std::optional<x509::ClientPolicy> client_policy(std::string_view host) const;
+  // One name for each host; for wildcards and `*` one that they serve.
+  std::vector<std::string> host_names() const;
   UnixSeconds now() const { return now_; }
 
   // The request as this configuration would see it.

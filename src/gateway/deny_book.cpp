@@ -152,29 +152,30 @@ std::string describe(x509::DenyEntry const& entry) {
 Result<std::unique_ptr<DenyBook>> DenyBook::open(std::string directory, UnixSeconds now) {
   auto book = std::make_unique<DenyBook>();
   book->directory_ = std::move(directory);
-  std::vector<x509::DenyEntry> entries;
   if (book->is_kept()) {
     if (auto made = make_state_directory(book->directory_); !made) return fail(made.error());
-    auto const path = list_path(book->directory_);
-    DiskReader disk;
-    auto const text = disk.read(path);
-    if (!text && text.error().code != ErrorCode::not_found) {
-      return fail(text.error().code, "cannot read " + path + ": " + text.error().detail);
-    }
-    if (text) {
-      auto read = read_list(*text);
-      if (!read) return fail(read.error().code, "cannot use " + path + ": " + read.error().detail);
-      entries = std::move(*read);
-    }
-    std::erase_if(entries, [&](auto const& entry) { return entry.expires <= now; });
+    CERTGATE_TRY(book->list_, read(book->directory_, now));
+  } else {
+    CERTGATE_TRY(book->list_, x509::DenyList::build({}));
   }
-  auto built = x509::DenyList::build(std::move(entries));
-  if (!built) {
-    return fail(built.error().code,
-                "cannot use " + list_path(book->directory_) + ": " + built.error().detail);
-  }
-  book->list_ = std::move(*built);
   return book;
+}
+
+Result<x509::DenyList::Pointer> DenyBook::read(std::string const& directory, UnixSeconds now) {
+  auto const path = list_path(directory);
+  auto const refuse = [&](char const* verb, Error const& error) {
+    return fail(error.code, std::string("cannot ") + verb + " " + path + ": " + error.detail);
+  };
+  DiskReader disk;
+  auto const text = disk.read(path);
+  if (!text && text.error().code == ErrorCode::not_found) return x509::DenyList::build({});
+  if (!text) return refuse("read", text.error());
+  auto entries = read_list(*text);
+  if (!entries) return refuse("use", entries.error());
+  std::erase_if(*entries, [&](auto const& entry) { return entry.expires <= now; });
+  auto built = x509::DenyList::build(std::move(*entries));
+  if (!built) return refuse("use", built.error());
+  return built;
 }
 
 x509::DenyList::Pointer DenyBook::list() const {

@@ -47,6 +47,9 @@ class DenyBook {
   // `directory` empty: nothing is kept.
   static Result<std::unique_ptr<DenyBook>> open(std::string directory, UnixSeconds now);
 
+  // What is kept there; an empty list when there is none.
+  static Result<x509::DenyList::Pointer> read(std::string const& directory, UnixSeconds now);
+
   bool is_kept() const { return !directory_.empty(); }
   // Never null.
   x509::DenyList::Pointer list() const;

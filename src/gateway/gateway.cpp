@@ -9,6 +9,7 @@
 
 #include "certgate/admin/server.hpp"
 #include "certgate/config/format_config.hpp"
+#include "certgate/gateway/kept_state.hpp"
 #include "certgate/net/deadlines.hpp"
 #include "certgate/net/socket.hpp"
 #include "certgate/proxy/worker.hpp"
@@ -810,7 +811,9 @@ Result<Checked, Diagnostics> check(std::string const& config_path, UnixSeconds a
   Checked checked{std::move(*loaded), {}};
   telemetry::MetricRegistry metrics(1);
   Builder builder;
-  auto built = builder.build(checked.config, 1, at, metrics, nullptr);
+  auto const kept = load_kept_state(checked.config, SystemClock{});
+  if (!kept) return fail(one(checked.config.state_directory.mark.diagnostic(kept.error().detail)));
+  auto built = builder.build(checked.config, 1, at, metrics, kept->deny_list);
   if (!built) return fail(std::move(built.error()));
   checked.built = std::move(*built);
   return checked;
