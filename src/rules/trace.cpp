@@ -70,7 +70,8 @@ class Tracer {
   void evaluate_into(Node const& node, TraceNode& out) {
     CheckedExpression part;
     part.root = node;
-    auto const result = evaluate_value(compile_checked(part), values_, scratch_);
+    auto const program = compile_checked(part);  // a literal's value lives in it
+    auto const result = evaluate_value(program, values_, scratch_);
     if (result.failed) {
       out.value = "failed";
       return;
