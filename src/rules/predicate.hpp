@@ -74,9 +74,7 @@ bool holds_slow(Predicate const& predicate, ValueView const& value) noexcept;
 inline bool holds(Predicate const& predicate, ValueView const& value) noexcept {
   if (value.is_missing()) return false;
   if (predicate.test == Test::bytes_equal) {
-    auto const bytes = value.as_bytes();
-    return bytes.size() == predicate.bytes.size() &&
-           std::memcmp(bytes.data(), predicate.bytes.data(), bytes.size()) == 0;
+    return value.as_bytes() == predicate.bytes;
   }
   if (predicate.test == Test::bytes_in) return predicate.bytes_set.contains(value.as_bytes());
   return holds_slow(predicate, value);

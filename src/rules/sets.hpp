@@ -37,7 +37,8 @@ class BytesSet {
   }
   bool is_entry(Entry entry, std::string_view value) const noexcept {
     return entry.length == value.size() &&
-           std::memcmp(text_.data() + entry.offset, value.data(), value.size()) == 0;
+           (value.empty() ||
+            std::memcmp(text_.data() + entry.offset, value.data(), value.size()) == 0);
   }
 
   std::string text_;  // all entries, one after the other
