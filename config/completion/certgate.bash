@@ -7,7 +7,7 @@ _certgate() {
     --method) COMPREPLY=($(compgen -W "GET HEAD POST PUT PATCH DELETE OPTIONS" -- "$cur")); return ;;
   esac
   if [ "$COMP_CWORD" -eq 1 ]; then
-    words="run check explain test rule replay ca reload status deny undeny denies demo --help --version"
+    words="run check explain test rule replay ca reload status deny undeny denies doctor demo --help --version"
   else
     case $command in
       run) words="--config --help" ;;
@@ -21,6 +21,7 @@ _certgate() {
       deny) words="--config --admin --serial --fingerprint --subject --issuer --for --reason --help" ;;
       undeny) words="--config --admin --serial --fingerprint --subject --issuer --help" ;;
       denies) words="--config --admin --help" ;;
+      doctor) words="--config --host --ca --cert --key --path --method --help" ;;
       demo) words="--address --once --help" ;;
       ca) words="init issue sign renew revoke restore list crl hand-out --help" ;;
     esac

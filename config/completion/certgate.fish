@@ -1,8 +1,8 @@
 # fish completion for certgate
-set -l commands run check explain test rule replay ca reload status deny undeny denies demo
+set -l commands run check explain test rule replay ca reload status deny undeny denies doctor demo
 complete -c certgate -f -n "not __fish_seen_subcommand_from $commands" -a "$commands"
 complete -c certgate -l help -d 'How to use it'
-complete -c certgate -n "__fish_seen_subcommand_from run check explain test replay reload status deny undeny denies" -s c -l config -r -d 'The configuration file'
+complete -c certgate -n "__fish_seen_subcommand_from run check explain test replay reload status deny undeny denies doctor" -s c -l config -r -d 'The configuration file'
 complete -c certgate -n "__fish_seen_subcommand_from check" -l at -x -d 'Judge as on that day'
 complete -c certgate -n "__fish_seen_subcommand_from check" -l dump -d 'Print every setting'
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l url -x
@@ -15,5 +15,6 @@ complete -c certgate -n "__fish_seen_subcommand_from reload status deny undeny d
 complete -c certgate -n "__fish_seen_subcommand_from rule" -f -a preview
 complete -c certgate -n "__fish_seen_subcommand_from rule" -l host -x
 complete -c certgate -n "__fish_seen_subcommand_from rule" -l path -x
+complete -c certgate -n "__fish_seen_subcommand_from doctor" -l host -x
 complete -c certgate -n "__fish_seen_subcommand_from demo" -l once
 complete -c certgate -n "__fish_seen_subcommand_from ca" -f -a "init issue sign renew revoke restore list crl hand-out"

@@ -71,20 +71,28 @@ void append_excerpt(std::string& out, Diagnostic const& diagnostic) {
   out += '\n';
 }
 
+// Insertions, deletions, changes and swaps of neighbours (`nmae` for `name`) count one each.
 std::size_t edit_distance(std::string_view left, std::string_view right,
-                          std::vector<std::size_t>& row) {
-  row.resize(right.size() + 1);
-  for (std::size_t j = 0; j <= right.size(); ++j) row[j] = j;
+                          std::vector<std::size_t>& rows) {
+  auto const width = right.size() + 1;
+  rows.resize(3 * width);
+  auto* above = rows.data();  // the row before the last one
+  auto* last = above + width;
+  auto* row = last + width;
+  for (std::size_t j = 0; j < width; ++j) last[j] = j;
   for (std::size_t i = 1; i <= left.size(); ++i) {
-    std::size_t diagonal = row[0];
     row[0] = i;
-    for (std::size_t j = 1; j <= right.size(); ++j) {
-      std::size_t const changed = diagonal + (left[i - 1] == right[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+    for (std::size_t j = 1; j < width; ++j) {
+      std::size_t const changed = last[j - 1] + (left[i - 1] == right[j - 1] ? 0 : 1);
+      row[j] = std::min({changed, last[j] + 1, row[j - 1] + 1});
+      bool const swapped = i > 1 && j > 1 && left[i - 1] == right[j - 2] &&
+                           left[i - 2] == right[j - 1];
+      if (swapped) row[j] = std::min(row[j], above[j - 2] + 1);
     }
+    std::swap(above, last);
+    std::swap(last, row);
   }
-  return row[right.size()];
+  return last[right.size()];
 }
 
 }  // namespace
@@ -189,12 +197,12 @@ std::string_view nearest(std::string_view word, std::vector<std::string_view> co
   if (word.size() > max_compared_word) return {};
   std::string_view best;
   std::size_t best_distance = max_compared_word;
-  std::vector<std::size_t> row;
+  std::vector<std::size_t> rows;
   for (std::string_view const candidate : candidates) {
     std::size_t const longer = std::max(word.size(), candidate.size());
     if (longer > max_compared_word) continue;
     std::size_t const allowed = std::clamp<std::size_t>(longer / 3, 1, 4);
-    std::size_t const distance = edit_distance(word, candidate, row);
+    std::size_t const distance = edit_distance(word, candidate, rows);
     // One edit away from a word of one letter is any letter: that is no hint.
     if (distance > allowed || distance >= longer || distance >= best_distance) continue;
     best = candidate;
