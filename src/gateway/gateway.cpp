@@ -339,6 +339,8 @@ Result<void, Diagnostics> Gateway::Inside::start_admin() {
 }
 
 Result<void, Diagnostics> Gateway::Inside::start() {
+  // The threads that start on the way may want to change what is still being put together.
+  std::lock_guard const lock(mutex);
   auto loaded = load_config(options.config_path);
   if (!loaded) return fail(std::move(loaded.error()));
   config = std::make_shared<config::Config const>(std::move(*loaded));
