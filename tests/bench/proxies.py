@@ -105,7 +105,9 @@ http {{
   proxy_temp_path {self.folder}/p; fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u;
   scgi_temp_path {self.folder}/s;
   server {{ listen 127.0.0.1:{self.port}; root {self.folder}/www;
-    location /upload {{ return 200 "ok"; }}
+    # Passed on to itself, so that the whole body is read before the answer.
+    location /upload {{ client_body_buffer_size 11m; proxy_pass http://127.0.0.1:{self.port}/sink; }}
+    location /sink {{ return 200 "ok"; }}
     location / {{ }} }}
 }}
 """)

@@ -8,6 +8,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
+
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
@@ -203,6 +205,7 @@ void print(Run const& run) {
 
 int main(int argc, char** argv) {
   using certgate::load::Options;
+  std::signal(SIGPIPE, SIG_IGN);
   Options options;
   std::string target = "127.0.0.1:8443", mode = "keep_alive";
   CLI::App app{"Load for a TLS proxy with client certificates; prints JSON"};
