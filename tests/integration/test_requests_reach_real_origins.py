@@ -60,9 +60,11 @@ def test_nginx_over_tcp(tmp_path):
             assert client.get("/gone").status == 410
             assert client.get("/redirect").getheader("Location").endswith("/elsewhere")
             assert client.get("/echo").body == b"GET 127.0.0.1 api.example.com http"
-            # nginx answers 405 at once to a POST for a file, whatever the size of its body.
+            # nginx answers 405 at once to a POST for a file. When that is before the whole body has
+            # been passed on, the connection ends with the answer: the rest cannot be told apart.
             assert client.get("/file.bin", method="POST", body=b"x" * 100_000).status == 405
-            assert client.get("/file.bin").body == content
+            with setup.client(certgate) as another:
+                assert another.get("/file.bin").body == content
             records = certgate.records(10)
         assert {r["origin_server"] for r in records} == {nginx.url}
 
