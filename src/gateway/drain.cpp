@@ -1,0 +1,77 @@
+// The orderly end: no new connections, time for requests under way, then everything is closed.
+#include <condition_variable>
+
+#include "inside.hpp"
+
+namespace certgate::gateway {
+
+Gateway::Inside::~Inside() {
+  serving = false;
+  admin_server = nullptr;
+  crl_watch = nullptr;
+  reloads.stop();
+  if (reload_thread.joinable()) reload_thread.join();
+  if (!threads.empty()) drain();
+  for (auto const& worker : workers) {
+    if (worker != nullptr) worker->loop().stop();
+  }
+  for (auto& thread : threads) thread.join();
+  background.stop();
+  if (background_thread.joinable()) background_thread.join();
+  if (health != nullptr) {
+    background.run_until([this] { return health->stop(); }, std::chrono::seconds{5});
+  }
+}
+
+void Gateway::Inside::on_each_worker(std::function<void(proxy::Worker&)> const& work) {
+  std::mutex waiting;
+  std::condition_variable all_done;
+  std::size_t left = workers.size();
+  for (auto const& worker : workers) {
+    auto& target = *worker;
+    target.loop().post([&, &target = target] {
+      work(target);
+      std::lock_guard const lock(waiting);
+      if (--left == 0) all_done.notify_one();
+    });
+  }
+  std::unique_lock lock(waiting);
+  all_done.wait(lock, [&] { return left == 0; });
+}
+
+void Gateway::Inside::drain() {
+  if (draining.exchange(true)) return;
+  log.info("draining", {{"connections", connections->open.load()}});
+  on_each_worker([](proxy::Worker& worker) { worker.drain(); });
+  std::chrono::milliseconds patience{0};
+  {
+    std::lock_guard const lock(mutex);
+    patience = *config->timeouts.drain;
+  }
+  auto const is_empty = [&] {
+    bool empty = true;
+    std::mutex sum;
+    on_each_worker([&](proxy::Worker& worker) {
+      std::lock_guard const lock(sum);
+      empty = empty && worker.connection_count() == 0;
+    });
+    return empty;
+  };
+  auto const wait_until_empty = [&](std::chrono::milliseconds at_most) {
+    auto const end = std::chrono::steady_clock::now() + at_most;
+    while (!is_empty()) {
+      if (std::chrono::steady_clock::now() >= end) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    }
+    return true;
+  };
+  if (!wait_until_empty(patience)) {
+    log.warning("closing the connections that are left", {{"connections", connections->open.load()}});
+    on_each_worker([](proxy::Worker& worker) { worker.close_all(); });
+    wait_until_empty(std::chrono::seconds{5});
+  }
+  access_log->flush(std::chrono::seconds{2});
+  log.info("stopped");
+}
+
+}  // namespace certgate::gateway

@@ -1,0 +1,75 @@
+// What the running process says of itself: status and metrics.
+#include <algorithm>
+
+#include "certgate/telemetry/prometheus.hpp"
+#include "inside.hpp"
+#include "status.hpp"
+
+namespace certgate::gateway {
+namespace {
+
+constexpr auto one_day = std::chrono::hours{24};
+
+}  // namespace
+
+void Gateway::Inside::publish_expiries() {
+  telemetry::MetricRegistry::Values days;
+  auto const now = options.clock->unix_seconds();
+  for (auto const& expiry : current.expiries) {
+    auto const left = static_cast<double>(expiry.until - now) /
+                      static_cast<double>(std::chrono::seconds(one_day).count());
+    days.push_back({{{"kind", std::string(name_of(expiry.kind))},
+                     {"name", expiry.name},
+                     {"file", expiry.file}},
+                    left});
+  }
+  registry->set_values("certgate_expiry_days",
+                       "Days until a certificate, CA or CRL in use ends; negative: it has ended",
+                       std::move(days));
+  telemetry::MetricRegistry::Values shares;
+  for (auto const& expiry : current.expiries) {
+    if (expiry.kind != Expiry::Kind::crl) continue;
+    auto const whole = std::max<UnixSeconds>(expiry.until - expiry.from, 1);
+    auto const share = static_cast<double>(expiry.until - now) / static_cast<double>(whole);
+    shares.push_back({{{"name", expiry.name}, {"file", expiry.file}},
+                      std::max(0.0, std::min(1.0, share))});
+  }
+  registry->set_values("certgate_crl_time_left_ratio",
+                       "Share of the time between thisUpdate and nextUpdate that a CRL has left",
+                       std::move(shares));
+  registry->set_values("certgate_config_version",
+                       "Version of the configuration in force; counts up with every reload",
+                       {{{}, static_cast<double>(current.generation->number)}});
+}
+
+std::string Gateway::Inside::metrics() {
+  {
+    std::lock_guard const lock(mutex);
+    publish_expiries();
+  }
+  return telemetry::format_prometheus(registry->read());
+}
+
+std::string Gateway::Inside::status() {
+  std::lock_guard const lock(mutex);
+  StatusFacts facts;
+  facts.version = current.generation->number;
+  facts.loaded_at = std::chrono::floor<std::chrono::seconds>(loaded_at).time_since_epoch().count();
+  facts.config_path = options.config_path;
+  facts.is_ready = serving && !draining;
+  facts.is_draining = draining;
+  facts.workers = workers.size();
+  facts.connections = connections->open.load();
+  facts.failed_reloads = failed_reloads;
+  facts.last_failure = last_failure;
+  for (auto const& listener : listeners) {
+    facts.listeners.push_back(listener.settings->endpoint.to_string());
+  }
+  facts.now = options.clock->unix_seconds();
+  facts.list_problems = list_problems;
+  facts.denied = denied->entries(facts.now);
+  facts.denied_is_kept = denied->is_kept();
+  return format_status(facts, *current.generation, current.expiries, current.warnings);
+}
+
+}  // namespace certgate::gateway

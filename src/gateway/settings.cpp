@@ -1,0 +1,48 @@
+#include "settings.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace certgate::gateway {
+
+telemetry::LogLevel level_of(config::LogLevel level) {
+  switch (level) {
+    case config::LogLevel::debug: return telemetry::LogLevel::debug;
+    case config::LogLevel::info: return telemetry::LogLevel::info;
+    case config::LogLevel::warning: return telemetry::LogLevel::warning;
+    case config::LogLevel::error: break;
+  }
+  return telemetry::LogLevel::error;
+}
+
+telemetry::AccessLogFormat format_of(config::AccessFormat format) {
+  switch (format) {
+    case config::AccessFormat::json: return telemetry::AccessLogFormat::json;
+    case config::AccessFormat::text: return telemetry::AccessLogFormat::text;
+    case config::AccessFormat::off: break;
+  }
+  return telemetry::AccessLogFormat::off;
+}
+
+proxy::ProxyProtocol protocol_of(config::ProxyProtocol protocol) {
+  switch (protocol) {
+    case config::ProxyProtocol::v1: return proxy::ProxyProtocol::v1;
+    case config::ProxyProtocol::v2: return proxy::ProxyProtocol::v2;
+    case config::ProxyProtocol::any: return proxy::ProxyProtocol::any;
+    case config::ProxyProtocol::off: break;
+  }
+  return proxy::ProxyProtocol::off;
+}
+
+Diagnostics one(Diagnostic diagnostic) {
+  Diagnostics diagnostics;
+  diagnostics.add(std::move(diagnostic));
+  return diagnostics;
+}
+
+std::size_t worker_count(config::Config const& config) {
+  if (*config.workers != 0) return static_cast<std::size_t>(*config.workers);
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+}  // namespace certgate::gateway

@@ -1,0 +1,106 @@
+// What changes between reloads: lists that were renewed, and the operator's deny list.
+#include "inside.hpp"
+
+namespace certgate::gateway {
+
+// Every change between two reloads goes this way. REQUIRES: the caller holds the mutex.
+Result<void> Gateway::Inside::change_trust(TrustChange const& change) {
+  CERTGATE_TRY(auto next, with_change(*current.generation, change));
+  std::atomic<bool> all_have_it{true};
+  on_each_worker([&](proxy::Worker& worker) {
+    if (!worker.adopt(next)) all_have_it = false;
+  });
+  current.generation = std::move(next);
+  publish_expiries();
+  if (all_have_it) return {};
+  return fail(ErrorCode::internal, "a worker could not take the change; restart certgate");
+}
+
+// The lists of the running configuration anew, without a reload. What is wrong is told, and the last
+// good one stays.
+void Gateway::Inside::refresh_lists() {
+  std::lock_guard const lock(mutex);
+  auto const began = std::chrono::steady_clock::now();
+  auto refreshed = builder.refresh(*config, *current.generation, current.expiries,
+                                   options.clock->unix_seconds());
+  list_problems.clear();
+  for (auto const& problem : refreshed.problems) {
+    list_problems.push_back(render_short(problem));
+    log.error("CRL refused, the last good one stays in force: " + list_problems.back());
+  }
+  if (!list_problems.empty()) ++lists_refused;
+  current.expiries = std::move(refreshed.expiries);
+  if (refreshed.changes.empty()) return;
+  TrustChange change;
+  change.revocations = std::move(refreshed.revocations);
+  if (auto const done = change_trust(change); !done) log.error(done.error().detail);
+  ++lists_renewed;
+  for (auto const& warning : refreshed.warnings) log.warning(render_short(warning));
+  Receipt receipt;
+  receipt.version = current.generation->number;
+  receipt.changes = std::move(refreshed.changes);
+  receipt.took = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - began);
+  log.info("revocations renewed: " + receipt.to_string(), {{"version", receipt.version}});
+}
+
+void Gateway::Inside::watch_lists(std::string seen) {
+  CrlWatchTarget target;
+  target.config = [this] {
+    std::lock_guard const lock(mutex);
+    return config;
+  };
+  target.expiries = [this] {
+    std::lock_guard const lock(mutex);
+    return current.expiries;
+  };
+  target.now = [this] { return options.clock->unix_seconds(); };
+  target.refresh = [this] { refresh_lists(); };
+  target.warn = [this](std::string const& sentence) { log.warning(sentence); };
+  crl_watch = std::make_unique<CrlWatch>(std::move(target), std::move(seen));
+  registry->read_with("certgate_crl_renewals_total",
+                      "Changed CRLs that were put in force (ok) or refused (refused)",
+                      telemetry::MetricType::counter, [this] {
+                        return telemetry::MetricRegistry::Values{
+                            {{{"result", "ok"}}, static_cast<double>(lists_renewed.load())},
+                            {{{"result", "refused"}}, static_cast<double>(lists_refused.load())}};
+                      });
+}
+
+admin::Outcome Gateway::Inside::change_denied(DenyChange::Kind kind, std::string const& body) {
+  std::lock_guard const lock(mutex);
+  auto const now = options.clock->unix_seconds();
+  DenyTarget target;
+  target.put_in_force = [this](x509::DenyList::Pointer list) {
+    TrustChange change;
+    change.deny_list = std::move(list);
+    return change_trust(change);
+  };
+  target.count_connections = [this, now](x509::DenyList const& concerned) {
+    std::atomic<std::size_t> count{0};
+    on_each_worker([&](proxy::Worker& worker) {
+      count += worker.count_clients([&](x509::ClientChain const& chain) {
+        return concerned.find(chain.leaf(), now) != nullptr;
+      });
+    });
+    return count.load();
+  };
+  auto const done = denied->change(kind, body, now, target);
+  log.warning(done.log_line, {{"version", current.generation->number}});
+  return {done.ok, done.text};
+}
+
+bool Gateway::Inside::command(std::string_view name, std::string_view body, admin::Done done) {
+  if (name == "denies") {
+    done({true, denied->format(body, options.clock->unix_seconds())});
+    return true;
+  }
+  if (name != "deny" && name != "undeny") return false;
+  auto const kind = name == "deny" ? DenyChange::Kind::deny : DenyChange::Kind::undeny;
+  reloads.post([this, kind, body = std::string(body), done = std::move(done)] {
+    done(change_denied(kind, body));
+  });
+  return true;
+}
+
+}  // namespace certgate::gateway
