@@ -1,232 +1,129 @@
 #!/usr/bin/env python3
-"""Measures certgate beside nginx and HAProxy doing the same job, in the same run.
+"""Measures certgate beside nginx, HAProxy and Caddy doing the same job, in the same run.
 
 All proxies run at the same time on one CPU, each with its own load, and what is compared is CPU per
-operation within one round: that ratio is stable where absolute times are not. Medians and ranges
-over the rounds are printed and stored as JSON; a plot goes to docs/.
+operation within one round: that ratio is stable where absolute times are not. Medians and ranges over
+the rounds are printed and stored as JSON, from which report.py makes docs/performance.md's tables.
 """
 
 import argparse
+import contextlib
+import datetime
 import json
 import os
 import pathlib
 import platform
 import resource
-import statistics
 import subprocess
-import sys
-import tempfile
-import time
 
-import proxies
+import rounds
 
 os.environ["PATH"] += ":/usr/sbin:/sbin"
-PROXY_CPU, LOAD_CPU = 0, 1
+AUTOGROUP = pathlib.Path("/proc/sys/kernel/sched_autogroup_enabled")
+
+KEEP_ALIVE = ["--connections", 64]
+HANDSHAKE = ["--connections", 8, "--mode", "handshake", "--path", "/1k"]
+RESUME = ["--connections", 8, "--mode", "resume", "--path", "/1k"]
+UPLOAD = ["--connections", 4, "--path", "/upload", "--method", "POST", "--body", 10 << 20]
+PEERS = ("nginx", "haproxy", "certgate")
 
 
-class Bench:
-    def __init__(self, build, rounds, seconds):
-        self.load_program = str(pathlib.Path(build) / "tests/bench/certgate_load")
-        self.certgate_program = str(pathlib.Path(build) / "certgate")
-        self.rounds, self.seconds = rounds, seconds
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="certgate-bench-"))
-        self.results = {}
-        self.files = {}
+def scenarios(bench, quick):
+    """(name, what to do, the most that certgate may cost as a share of each peer)."""
+    def both(most):
+        return {"nginx": most, "haproxy": most}
 
-    def certificates(self, key="ec", crl_entries=10):
-        kind = (key, crl_entries)
-        if kind not in self.files:
-            self.files[kind] = proxies.Files(self.folder / f"{key}-{crl_entries}", key, crl_entries)
-        return self.files[kind]
-
-    def load(self, peer, files, arguments, identity="client"):
-        command = ["taskset", "-c", str(LOAD_CPU), self.load_program, "--target",
-                   f"127.0.0.1:{peer.port}"]
-        if identity:
-            command += ["--cert", str(getattr(files, identity)),
-                        "--key", str(getattr(files, identity + "_key"))]
-        return subprocess.Popen(command + [str(a) for a in arguments], stdout=subprocess.PIPE,
-                                stdin=subprocess.PIPE, text=True)
-
-    def check(self, peer, files, client_auth):
-        """Each proxy answers right before it is measured."""
-        wanted = [("client", 200)]
-        if client_auth:
-            wanted += [(None, 403), ("revoked", 403)]
-        for identity, status in wanted:
-            run = self.load(peer, files, ["--operations", 2, "--mode", "handshake", "--path", "/1k",
-                                          "--expect", status], identity)
-            out, _ = run.communicate(timeout=60)
-            if run.returncode != 0:
-                raise SystemExit(f"{peer.name} does not answer {status} to {identity}: {out}")
-
-    def scenario(self, name, arguments, *, job=None, key="ec", crl_entries=10, identity="client",
-                 peers=("nginx", "haproxy", "certgate"), warm_up=True):
-        job = dict(job or {})
-        files = self.certificates(key, crl_entries)
-        origin = proxies.OriginServer(tempfile.mkdtemp(dir=self.folder), LOAD_CPU)
-        running = []
-        try:
-            described = proxies.Job(pathlib.Path(tempfile.mkdtemp(dir=self.folder)), origin.port, **job)
-            for peer in peers:
-                running.append(self.start(peer, described, files))
-            for peer in running:
-                self.check(peer, files, described.client_auth)
-            if warm_up:
-                self.round(running, files, arguments, identity, 0.5)
-            rounds = []
-            for _ in range(self.rounds):
-                rounds.append(self.round(running, files, arguments, identity, self.seconds))
-            self.report(name, [p for p in peers], rounds)
-        finally:
-            for peer in running:
-                peer.stop()
-            origin.stop()
-
-    def start(self, peer, job, files):
-        if peer == "nginx":
-            return proxies.Nginx(job, files, PROXY_CPU)
-        if peer == "nginx-cache":
-            started = proxies.Nginx(job, files, PROXY_CPU, sessions="cache")
-            started.name = peer
-            return started
-        if peer == "haproxy":
-            return proxies.Haproxy(job, files, PROXY_CPU)
-        if peer.startswith("certgate:"):
-            # certgate doing less, to be compared with itself.
-            what = peer.split(":")[1]
-            less = proxies.Job(job.folder, job.origin_port, access_log=job.access_log,
-                               rules=1, client_auth=job.client_auth)
-            started = proxies.Certgate(self.certgate_program, less,
-                                       self.certificates("ec", 10) if what == "small-crl" else files,
-                                       PROXY_CPU)
-            started.name = peer
-            return started
-        return proxies.Certgate(self.certgate_program, job, files, PROXY_CPU)
-
-    def round(self, running, files, arguments, identity, seconds):
-        before = {peer.name: peer.cpu_seconds() for peer in running}
-        runs = [self.load(peer, files, [*arguments, "--seconds", seconds], identity)
-                for peer in running]
-        outcomes = {}
-        for peer, run in zip(running, runs):
-            out, _ = run.communicate(timeout=seconds * 20 + 60)
-            outcome = json.loads(out)
-            if outcome["failed"] or outcome["wrong_status"]:
-                print(f"  {peer.name}: {out.strip()}", file=sys.stderr)
-            outcome["cpu_us"] = ((peer.cpu_seconds() - before[peer.name]) * 1e6 /
-                                 max(1, outcome["done"]))
-            outcomes[peer.name] = outcome
-        return outcomes
-
-    def report(self, name, peers, rounds):
-        row = {"cpu_us": {}, "ratio": {}, "per_second": {}, "latency_us": {}, "rounds": len(rounds)}
-        for peer in peers:
-            row["cpu_us"][peer] = spread([r[peer]["cpu_us"] for r in rounds])
-            row["per_second"][peer] = spread([r[peer]["per_second"] for r in rounds])
-            row["latency_us"][peer] = {p: statistics.median(r[peer]["latency_us"][p] for r in rounds)
-                                       for p in ("p50", "p99", "p999")}
-            if peer != "certgate":
-                row["ratio"][peer] = spread([r["certgate"]["cpu_us"] / r[peer]["cpu_us"] for r in rounds])
-        self.results[name] = row
-        ratios = "  ".join(f"{peer} {text(row['ratio'][peer])}" for peer in peers if peer != "certgate")
-        print(f"{name:42} {row['cpu_us']['certgate']['median']:9.1f} us   vs {ratios}", flush=True)
-
-    def idle_memory(self, name, connections, identity, peers=("nginx", "haproxy", "certgate"), key="ec"):
-        files = self.certificates(key)
-        origin = proxies.OriginServer(tempfile.mkdtemp(dir=self.folder), LOAD_CPU)
-        row = {"kib_per_connection": {}, "base_kib": {}, "connections": connections}
-        try:
-            for peer_name in peers:
-                job = proxies.Job(pathlib.Path(tempfile.mkdtemp(dir=self.folder)), origin.port)
-                if identity is None:
-                    job.client_auth = False
-                peer = self.start(peer_name, job, files)
-                try:
-                    self.check(peer, files, job.client_auth)
-                    base = peer.memory_kib()
-                    run = self.load(peer, files, ["--mode", "idle", "--connections", connections,
-                                                  "--path", "/1k"], identity)
-                    opened = json.loads(run.stdout.readline())
-                    if opened["failed"]:
-                        print(f"  {peer_name}: {opened}", file=sys.stderr)
-                    time.sleep(1.5)
-                    row["kib_per_connection"][peer_name] = (peer.memory_kib() - base) / connections
-                    row["base_kib"][peer_name] = base
-                    run.communicate(timeout=120)
-                finally:
-                    peer.stop()
-        finally:
-            origin.stop()
-        self.results[name] = row
-        print(f"{name:42} " + "  ".join(f"{k} {v:.1f} KiB" for k, v in row["kib_per_connection"].items()),
-              flush=True)
-
-    def reload_under_load(self, name):
-        """certgate alone: a reload every half second, and nothing may fail."""
-        files = self.certificates()
-        origin = proxies.OriginServer(tempfile.mkdtemp(dir=self.folder), LOAD_CPU)
-        job = proxies.Job(pathlib.Path(tempfile.mkdtemp(dir=self.folder)), origin.port)
-        peer = self.start("certgate", job, files)
-        try:
-            seconds = max(5, self.seconds)
-            run = self.load(peer, files, ["--connections", 64, "--path", "/1k", "--seconds", seconds])
-            reloads = 0
-            while run.poll() is None:
-                peer.reload()
-                reloads += 1
-                time.sleep(0.5)
-            outcome = json.loads(run.stdout.read())
-        finally:
-            peer.stop()
-            origin.stop()
-        outcome["reloads"] = reloads
-        self.results[name] = outcome
-        print(f"{name:42} {outcome['done']} requests, {outcome['failed']} lost in {reloads} reloads", flush=True)
+    debian_13 = host_system() == "Debian 13"
+    times = 1 if quick else 3
+    listed = [
+        ("keep-alive, 64 connections, 1 KiB", both(0.80),
+         lambda: bench.cpu([*KEEP_ALIVE, "--path", "/1k"], names=PEERS, warm_up=20)),
+        ("keep-alive, 1 connection, 1 KiB", {},
+         lambda: bench.cpu(["--connections", 1, "--path", "/1k"], names=PEERS, warm_up=200)),
+        ("keep-alive, 64 connections, JSON access log", {**both(0.85), "certgate-no-log": 1.05},
+         lambda: bench.cpu([*KEEP_ALIVE, "--path", "/1k"], names=(*PEERS, "certgate-no-log"),
+                           job={"access_log": True}, warm_up=20)),
+        ("16 KiB responses", both(0.75),
+         lambda: bench.cpu([*KEEP_ALIVE, "--path", "/16k"], names=PEERS, warm_up=20)),
+        ("1 MiB responses", both(0.75),
+         lambda: bench.cpu(["--connections", 8, "--path", "/1m"], names=PEERS)),
+        ("10 MiB uploads", both(0.90), lambda: bench.cpu(UPLOAD, names=PEERS, warm_up=1)),
+        ("full mTLS handshake and a request, EC chain",
+         {"nginx": 0.68 if debian_13 else 0.55, "nginx-cache": 0.90, "caddy": 1.00},
+         lambda: bench.cpu(HANDSHAKE, names=("nginx", "nginx-cache", "haproxy", "caddy", "certgate"))),
+        ("full mTLS handshake and a request, RSA chain", {"nginx": 0.68 if debian_13 else 0.60},
+         lambda: bench.cpu(HANDSHAKE, names=PEERS, key="rsa")),
+        ("full handshake and a request, no client certificate", {},
+         lambda: bench.cpu(HANDSHAKE, names=PEERS, job={"client_auth": False}, identity=None)),
+        ("resumed handshake and a request", {"nginx": 0.70 if debian_13 else 0.45, "nginx-cache": 0.65},
+         lambda: bench.cpu(RESUME, names=("nginx", "nginx-cache", "haproxy", "certgate"))),
+        ("10,000 rules on distinct hosts, keep-alive", {"nginx": 0.85, "certgate-one-rule": 1.10},
+         lambda: bench.cpu([*KEEP_ALIVE, "--path", "/1k"], names=(*PEERS, "certgate-one-rule"),
+                           job={"rules": 10_000}, warm_up=20)),
+        ("full mTLS handshake, CRL of 10,000", {"certgate-small-crl": 1.05},
+         lambda: bench.cpu(HANDSHAKE, names=(*PEERS, "certgate-small-crl"), crl_entries=10_000)),
+        ("latency at 2,000 requests a second", {},
+         lambda: bench.latency(2_000, 64, names=PEERS)),
+        ("idle memory, 2,000 connections, client certificates", both(0.90),
+         lambda: bench.idle_memory(2_000, "client", names=PEERS)),
+        ("idle memory, 2,000 connections, no client certificate", both(1.00),
+         lambda: bench.idle_memory(2_000, None, names=PEERS)),
+        ("start with a CRL of 10", {}, lambda: bench.start_cost(names=PEERS, times=times)),
+        ("reload every 0.5 s under load", {},
+         lambda: bench.reloads(names=PEERS, seconds=5 if quick else 10)),
+    ]
+    large = [
+        ("full mTLS handshake, CRL of 1,000,000", {"certgate-small-crl": 1.05},
+         lambda: bench.cpu(HANDSHAKE, names=(*PEERS, "certgate-small-crl"), crl_entries=1_000_000)),
+        ("start with a CRL of 1,000,000", {},
+         lambda: bench.start_cost(names=PEERS, times=times, crl_entries=1_000_000)),
+        ("start with 10,000 hosts", {},
+         lambda: bench.start_cost(names=PEERS, times=times, hosts=10_000)),
+        ("idle memory, 10,000 connections, client certificates", both(0.90),
+         lambda: bench.idle_memory(10_000, "client", names=PEERS)),
+        ("idle memory, 10,000 connections, no client certificate", both(1.00),
+         lambda: bench.idle_memory(10_000, None, names=PEERS)),
+    ]
+    return listed + ([] if quick else large)
 
 
-def spread(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+def host_system():
+    release = dict(line.split("=", 1) for line in pathlib.Path("/etc/os-release").read_text().splitlines()
+                   if "=" in line)
+    return f"{release['NAME'].strip(chr(34)).split()[0]} {release.get('VERSION_ID', '?').strip(chr(34))}"
 
 
-def text(values):
-    return f"{values['median']:.2f} [{values['min']:.2f}-{values['max']:.2f}]"
-
-
-def versions():
-    def first(command):
+def environment():
+    def first(*command):
         try:
             done = subprocess.run(command, capture_output=True, text=True)
             return (done.stdout + done.stderr).splitlines()[0]
         except (OSError, IndexError):
             return "?"
 
-    return {"nginx": first(["nginx", "-v"]), "haproxy": first(["haproxy", "-v"]),
-            "openssl": first(["openssl", "version"]), "kernel": platform.release(),
-            "cpus": os.cpu_count()}
+    cpu = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")), "?")
+    return {"system": host_system(), "kernel": platform.release(), "cpu": cpu, "cpus": os.cpu_count(),
+            "openssl": first("openssl", "version"), "nginx": first("nginx", "-v"),
+            "haproxy": first("haproxy", "-v"), "caddy": first("caddy", "version"),
+            "compiler": first("c++", "--version"), "commit": first("git", "rev-parse", "--short", "HEAD"),
+            "when": datetime.datetime.utcnow().strftime("%Y-%m-%d"), "load_before": os.getloadavg()}
 
 
-def plot(results, path):
-    """A bar per scenario and peer: certgate's CPU as a share of the peer's."""
-    rows = [(name, peer, row["ratio"][peer]) for name, row in results.items()
-            for peer in row.get("ratio", {}) if not peer.startswith("certgate:")]
-    height = 26 * len(rows) + 60
-    scale, left = 360, 380
-    svg = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + scale * 2 + 40}" height="{height}" '
-           f'font-family="sans-serif" font-size="13">',
-           f'<text x="10" y="20" font-size="15">certgate: CPU per operation, as a share of the peer\'s '
-           f'(less is better; line at 1.0)</text>']
-    for i, (name, peer, ratio) in enumerate(rows):
-        y = 40 + 26 * i
-        svg.append(f'<text x="10" y="{y + 14}">{name} / {peer}</text>')
-        svg.append(f'<rect x="{left}" y="{y}" width="{ratio["median"] * scale:.1f}" height="18" '
-                   f'fill="{"#3a7d44" if ratio["median"] < 1 else "#b23a48"}"/>')
-        svg.append(f'<line x1="{left + ratio["min"] * scale:.1f}" x2="{left + ratio["max"] * scale:.1f}" '
-                   f'y1="{y + 9}" y2="{y + 9}" stroke="black"/>')
-        svg.append(f'<text x="{left + ratio["max"] * scale + 6:.1f}" y="{y + 14}">{ratio["median"]:.2f}</text>')
-    svg.append(f'<line x1="{left + scale}" x2="{left + scale}" y1="34" y2="{height - 10}" stroke="#888" '
-               f'stroke-dasharray="4"/></svg>')
-    path.write_text("\n".join(svg) + "\n")
+@contextlib.contextmanager
+def one_scheduling_group():
+    """Autogrouping shares a CPU between terminal sessions, not processes: other people's sessions
+    would weigh as much as all the proxies together. Off while measuring, if this may be changed."""
+    try:
+        before = AUTOGROUP.read_text()
+        AUTOGROUP.write_text("0")
+    except OSError:
+        yield AUTOGROUP.exists() and AUTOGROUP.read_text().strip() != "0"
+        return
+    try:
+        yield False
+    finally:
+        AUTOGROUP.write_text(before)
 
 
 def main():
@@ -235,65 +132,38 @@ def main():
     parser.add_argument("--quick", action="store_true", help="under five minutes: fewer rounds, no large scenarios")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
-    parser.add_argument("--only", help="scenarios whose name contains this")
-    parser.add_argument("--out", default="build/bench-results")
-    parser.add_argument("--plot", help="also write the plot there (docs/performance.svg)")
+    parser.add_argument("--only", action="append", help="scenarios whose name contains this; may be repeated")
+    parser.add_argument("--list", action="store_true", help="name the scenarios and end")
+    parser.add_argument("--out", default="build/bench-results/compare.json")
     options = parser.parse_args()
     # 10,000 idle connections need as many descriptors in every program.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    bench = Bench(options.build, options.rounds or (3 if options.quick else 7),
-                  options.seconds or (1.0 if options.quick else 3.0))
-    keep_alive = ["--connections", 64]
-    three = ("nginx", "haproxy", "certgate")
-    scenarios = [
-        ("keep-alive, 64 connections, 1 KiB", lambda n: bench.scenario(n, [*keep_alive, "--path", "/1k"])),
-        ("keep-alive, 1 connection, 1 KiB", lambda n: bench.scenario(n, ["--connections", 1, "--path", "/1k"])),
-        ("keep-alive with JSON access log", lambda n: bench.scenario(
-            n, [*keep_alive, "--path", "/1k"], job={"access_log": True})),
-        ("16 KiB responses", lambda n: bench.scenario(n, [*keep_alive, "--path", "/16k"])),
-        ("1 MiB responses", lambda n: bench.scenario(n, ["--connections", 8, "--path", "/1m"])),
-        ("10 MiB uploads", lambda n: bench.scenario(
-            n, ["--connections", 4, "--path", "/upload", "--method", "POST", "--body", 10 << 20])),
-        ("full handshake, EC chain", lambda n: bench.scenario(
-            n, ["--connections", 8, "--mode", "handshake", "--path", "/1k"],
-            peers=("nginx", "nginx-cache", "haproxy", "certgate"))),
-        ("full handshake, RSA chain", lambda n: bench.scenario(
-            n, ["--connections", 8, "--mode", "handshake", "--path", "/1k"], key="rsa")),
-        ("full handshake, no client certificate", lambda n: bench.scenario(
-            n, ["--connections", 8, "--mode", "handshake", "--path", "/1k"],
-            job={"client_auth": False}, identity=None)),
-        ("resumed handshake", lambda n: bench.scenario(
-            n, ["--connections", 8, "--mode", "resume", "--path", "/1k"],
-            peers=("nginx", "nginx-cache", "haproxy", "certgate"))),
-        ("10,000 rules", lambda n: bench.scenario(
-            n, [*keep_alive, "--path", "/1k"], job={"rules": 10_000},
-            peers=("nginx", "haproxy", "certgate:one-rule", "certgate"))),
-        ("fixed rate 2,000/s, latency", lambda n: bench.scenario(
-            n, ["--connections", 64, "--rate", 2000, "--path", "/1k"])),
-        ("idle memory, 2,000 connections", lambda n: bench.idle_memory(n, 2_000, "client")),
-        ("idle memory, 2,000, no certificate", lambda n: bench.idle_memory(n, 2_000, None)),
-        ("reload under load", lambda n: bench.reload_under_load(n)),
-    ]
-    large = [
-        ("CRL of 10,000, full handshake", lambda n: bench.scenario(
-            n, ["--connections", 8, "--mode", "handshake", "--path", "/1k"], crl_entries=10_000,
-            peers=("nginx", "haproxy", "certgate:small-crl", "certgate"))),
-        ("idle memory, 10,000 connections", lambda n: bench.idle_memory(n, 10_000, "client")),
-        ("idle memory, 10,000, no certificate", lambda n: bench.idle_memory(n, 10_000, None)),
-    ]
-    for name, run in scenarios + ([] if options.quick else large):
-        if options.only and options.only not in name:
-            continue
-        run(name)
+    bench = rounds.Rounds(options.build, options.rounds or (3 if options.quick else 7),
+                          options.seconds or (1.0 if options.quick else 3.0))
     out = pathlib.Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
-    stored = {"versions": versions(), "rounds": bench.rounds, "seconds": bench.seconds,
-              "load_average": os.getloadavg(), "results": bench.results}
-    (out / "compare.json").write_text(json.dumps(stored, indent=1) + "\n")
-    print(f"stored in {out / 'compare.json'}")
-    if options.plot:
-        plot(bench.results, pathlib.Path(options.plot))
+    stored = {"environment": environment(), "rounds": bench.rounds, "seconds": bench.seconds, "rows": {}}
+    try:
+        with one_scheduling_group() as autogroup:
+            stored["environment"]["autogroup"] = autogroup
+            for name, bars, run in scenarios(bench, options.quick):
+                if options.only and not any(wanted in name for wanted in options.only):
+                    continue
+                if options.list:
+                    print(name)
+                    continue
+                row, said = run()
+                row["bars"] = bars
+                stored["rows"][name] = row
+                print(f"{name:55} {said}", flush=True)
+                # After each: a run that is broken off has not been in vain.
+                stored["environment"]["load_after"] = os.getloadavg()
+                out.parent.mkdir(parents=True, exist_ok=True)
+                out.write_text(json.dumps(stored, indent=1) + "\n")
+    finally:
+        bench.clean_up()
+    if stored["rows"]:
+        print(f"stored in {out}; tests/bench/report.py makes tables and the plot of it")
 
 
 if __name__ == "__main__":

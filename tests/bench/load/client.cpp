@@ -78,6 +78,7 @@ void Client::close(bool keep_session) {
 
 Progress Client::fail(char const* why) {
   error_ = why;
+  was_refused_ = state_ == State::connecting;
   close(false);
   busy_ = false;
   return Progress::failed;
@@ -89,7 +90,7 @@ void Client::begin(std::uint64_t intended) {
   written_ = 0;
   head_.clear();
   tail_.clear();
-  has_head_ = chunked_ = false;
+  has_head_ = chunked_ = closes_ = false;
   status_ = 0;
   if (state_ == State::closed) {
     open();
@@ -101,7 +102,7 @@ void Client::begin(std::uint64_t intended) {
 
 void Client::finish() {
   busy_ = false;
-  if (options_.mode == Options::Mode::handshake) close(false);
+  if (options_.mode == Options::Mode::handshake || closes_) close(false);
   if (options_.mode == Options::Mode::resume) close(true);
 }
 
@@ -126,6 +127,7 @@ bool Client::parse_head() {
     std::from_chars(text.data() + begin, text.data() + text.size(), body_left_);
   }
   chunked_ = find("transfer-encoding: chunked") != std::string_view::npos;
+  closes_ = find("connection: close") != std::string_view::npos;
   auto const rest = head_.size() - end - 4;
   if (chunked_) tail_.assign(head_, end + 4, rest);
   body_left_ -= std::min<std::uint64_t>(body_left_, rest);

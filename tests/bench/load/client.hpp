@@ -20,6 +20,7 @@ struct Options {
   double seconds = 0;             // 0: until `operations`
   std::uint64_t operations = 0;   // 0: until `seconds`
   double rate = 0;                // operations a second, open loop; 0: closed loop
+  unsigned warm_up = 0;           // operations of each connection before the first mark
   std::string method = "GET";
   std::string path = "/";
   std::size_t body_bytes = 0;
@@ -52,6 +53,8 @@ class Client {
   unsigned status() const { return status_; }
   bool resumed() const { return resumed_; }
   char const* error() const { return error_; }
+  // The last failure came before the proxy had accepted the connection.
+  bool was_refused() const { return was_refused_; }
 
  private:
   enum class State { closed, connecting, handshaking, idle, writing, reading };
@@ -77,6 +80,8 @@ class Client {
   std::string head_;
   bool has_head_ = false;
   bool chunked_ = false;
+  bool closes_ = false;  // the server said that this answer is its last on the connection
+  bool was_refused_ = false;
   std::uint64_t body_left_ = 0;
   std::string tail_;
   unsigned status_ = 0;
