@@ -94,10 +94,13 @@ void append_decimal(std::string& out, unsigned value) {
 }
 
 void append_v4(std::string& out, std::uint8_t const* bytes) {
+  char text[15];  // 255.255.255.255
+  char* end = text;
   for (int i = 0; i < 4; ++i) {
-    if (i != 0) out += '.';
-    append_decimal(out, bytes[i]);
+    if (i > 0) *end++ = '.';
+    end = std::to_chars(end, text + sizeof(text), unsigned{bytes[i]}).ptr;
   }
+  out.append(text, end);
 }
 
 void append_v6(std::string& out, std::array<std::uint8_t, 16> const& bytes) {

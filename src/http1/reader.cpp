@@ -1,114 +1,11 @@
-// Beast parses a head that is known to be complete; what it is too lenient about is checked around
-// it.
+// Waits for a head's end, then has it taken apart in one pass.
 #include "certgate/http1/reader.hpp"
 
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/http/basic_parser.hpp>
-#include <boost/beast/http/error.hpp>
-
+#include "head_parser.hpp"
 #include "head_scan.hpp"
 
 namespace certgate::http1 {
 namespace {
-
-namespace beast_http = boost::beast::http;
-using BeastText = boost::beast::string_view;
-using BeastError = boost::beast::error_code;
-
-std::string_view view(BeastText text) { return {text.data(), text.size()}; }
-
-http::Version version_of(int version) {
-  return version == 10 ? http::Version::http_1_0 : http::Version::http_1_1;
-}
-
-enum class Underscores : bool { drop, keep };
-
-// Records views of what Beast finds. Bodies never reach it: the parser is given a head and told to
-// skip what follows.
-template <bool is_request>
-class HeadParser final : public beast_http::basic_parser<is_request> {
- public:
-  HeadParser(std::span<http::Field> slots, Underscores underscores)
-      : slots_(slots), underscores_(underscores) {}
-
-  std::string_view method;
-  std::string_view target;
-  std::string_view reason;
-  int status = 0;
-  int version = 0;
-  unsigned dropped = 0;
-  bool too_many = false;
-  http::Fields fields() const { return http::Fields(slots_.data(), count_); }
-
- private:
-  void on_request_impl(beast_http::verb, BeastText method_text, BeastText target_text, int number,
-                       BeastError&) override {
-    method = view(method_text);
-    target = view(target_text);
-    version = number;
-  }
-  void on_response_impl(int code, BeastText reason_text, int number, BeastError&) override {
-    status = code;
-    reason = view(reason_text);
-    version = number;
-  }
-  void on_field_impl(beast_http::field, BeastText name_text, BeastText value_text,
-                     BeastError& error) override {
-    auto const name = view(name_text);
-    if (underscores_ == Underscores::drop && name.find('_') != std::string_view::npos) {
-      ++dropped;
-      return;
-    }
-    if (count_ == slots_.size()) {
-      too_many = true;
-      error = beast_http::error::header_limit;
-      return;
-    }
-    slots_[count_++] = http::Field{name, view(value_text), http::field_name(name)};
-  }
-  void on_header_impl(BeastError&) override {}
-  void on_body_init_impl(boost::optional<std::uint64_t> const&, BeastError&) override {}
-  std::size_t on_body_impl(BeastText, BeastError&) override { return 0; }
-  void on_chunk_header_impl(std::uint64_t, BeastText, BeastError&) override {}
-  std::size_t on_chunk_body_impl(std::uint64_t, BeastText, BeastError&) override { return 0; }
-  void on_finish_impl(BeastError&) override {}
-
-  std::span<http::Field> slots_;
-  std::size_t count_ = 0;
-  Underscores underscores_;
-};
-
-template <bool is_request>
-BeastError parse(HeadParser<is_request>& parser, std::string_view block) {
-  parser.header_limit(static_cast<std::uint32_t>(block.size() + 1));
-  parser.body_limit(boost::none);
-  parser.skip(true);
-  BeastError error;
-  auto const used = parser.put(boost::asio::const_buffer(block.data(), block.size()), error);
-  // The block ends with the empty line, so Beast has to end there too. When it does not, the two
-  // disagree about this head: nobody gets to see it.
-  if (!error && (used != block.size() || !parser.is_header_done())) {
-    error = beast_http::error::partial_message;
-  }
-  return error;
-}
-
-std::string_view reason_of(BeastError const& code) {
-  using beast_http::error;
-  if (code == error::bad_method) return "bad_method";
-  if (code == error::bad_target) return "bad_target_character";
-  if (code == error::bad_version) return "bad_version";
-  if (code == error::bad_status) return "bad_status";
-  if (code == error::bad_reason) return "bad_reason";
-  if (code == error::bad_line_ending) return "bare_cr";
-  if (code == error::bad_field) return "bad_field_name";
-  if (code == error::bad_value) return "bad_field_value";
-  if (code == error::bad_content_length) return "bad_length";
-  if (code == error::bad_transfer_encoding) return "bad_encoding";
-  if (code == error::multiple_content_length) return "repeated_length";
-  if (code == error::header_limit) return "head_too_large";
-  return "malformed_head";
-}
 
 http::Refusal refusal_of(Scan scan) {
   switch (scan) {
@@ -158,23 +55,13 @@ Feed RequestReader::feed(std::string_view received) {
   if (scan != Scan::complete) return refuse(refusal_of(scan));
 
   auto const block = received.substr(0, scanned_);
-  HeadParser<true> parser(slots_, Underscores::drop);
-  auto const error = parse(parser, block);
-  if (error) {
-    if (parser.too_many) return refuse({431, "too_many_fields"});
-    if (error == beast_http::error::bad_version && has_other_version(block)) {
-      return refuse({505, "bad_version"});
-    }
-    return refuse({error == beast_http::error::header_limit ? 431 : 400, reason_of(error)});
-  }
-  if (parser.target.size() > limits_.target_bytes) return refuse({414, "target_too_long"});
+  FieldLines lines{slots_, Underscores::drop};
+  auto const flaw = parse_request_head(block, head_, lines);
+  if (flaw == Flaw::too_many_fields) return refuse({431, name_of(flaw)});
+  if (flaw == Flaw::bad_version && has_other_version(block)) return refuse({505, name_of(flaw)});
+  if (flaw != Flaw::none) return refuse({400, name_of(flaw)});
+  if (head_.target.size() > limits_.target_bytes) return refuse({414, "target_too_long"});
   consumed_ = block.size();
-  head_.method = parser.method;
-  head_.target = parser.target;
-  head_.version = version_of(parser.version);
-  head_.fields = parser.fields();
-  head_.dropped_fields = parser.dropped;
-  head_.block = block;
   return Feed::complete;
 }
 
@@ -190,15 +77,10 @@ Feed ResponseReader::feed(std::string_view received) {
   if (scan != Scan::complete) return refuse(refusal_of(scan).reason);
 
   auto const block = received.substr(0, scanned_);
-  HeadParser<false> parser(slots_, Underscores::keep);
-  auto const error = parse(parser, block);
-  if (error) return refuse(parser.too_many ? "too_many_fields" : reason_of(error));
+  FieldLines lines{slots_, Underscores::keep};
+  auto const flaw = parse_response_head(block, head_, lines);
+  if (flaw != Flaw::none) return refuse(name_of(flaw));
   consumed_ = block.size();
-  head_.status = parser.status;
-  head_.reason = parser.reason;
-  head_.version = version_of(parser.version);
-  head_.fields = parser.fields();
-  head_.block = block;
   return Feed::complete;
 }
 

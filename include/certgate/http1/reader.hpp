@@ -2,17 +2,17 @@
 //
 // feed() is given everything received since the message's first byte, in one contiguous block,
 // as often as more arrives; no byte is scanned twice. Once the empty line is there the head is
-// parsed by Boost.Beast in a single call, and then everything that Beast lets pass but a strict
-// proxy must not is refused here or by http::frame_request and http::admit_request:
-//   obsolete line folding, bare CR or LF, white space before the colon (400);
+// taken apart in one pass. Refused here:
+//   obsolete line folding, bare CR or LF, white space before the colon, control characters (400);
 //   more fields or bytes than the limits allow (431), a longer request-target (414);
 //   versions other than HTTP/1.0 and HTTP/1.1 (505 from a client).
+// What the fields mean together is judged by http::frame_request and http::admit_request.
 // Names with `_` are dropped and counted, as nginx does. Bytes above 0x7F are allowed in field
 // values only (obs-text), and pass unchanged. An empty line before a request is refused.
 //
 // Lifetime: the head points into the block of the last feed() and into the slots; both belong to
 // the caller. A reader is a few words, allocates nothing and may be made anew for each message.
-// See: RFC 9112 §2 to §5; docs/decisions for what was measured about Beast.
+// See: RFC 9112 §2 to §5; docs/decisions/0020 and 0021.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The reader, Beast inside, against a slow reading of RFC 9112's grammar on damaged heads.
+// The reader against a slow reading of RFC 9112's grammar on damaged heads.
 #include "certgate/http1/reader.hpp"
 
 #include <gtest/gtest.h>
