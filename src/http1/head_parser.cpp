@@ -88,8 +88,9 @@ bool is_token_list(std::string_view value) {
   return true;
 }
 
-// RFC 9112 §5: field-line = field-name ":" OWS field-value OWS. Leaves `at` at the next line.
-Flaw parse_field_line(char const*& at, char const* end, FieldLines& lines) {
+// RFC 9112 §5: field-line = field-name ":" OWS field-value OWS. `next` becomes the next line's
+// beginning.
+Flaw parse_field_line(char const* at, char const* end, FieldLines& lines, char const*& next) {
   auto const* const name_begin = at;
   unsigned classes = 0;
   for (unsigned one; ((one = class_of_byte(*at)) & name_byte) != 0; ++at) classes |= one;
@@ -106,7 +107,7 @@ Flaw parse_field_line(char const*& at, char const* end, FieldLines& lines) {
   auto const* value_end = at;
   while (value_end != value_begin && is_blank(value_end[-1])) --value_end;
   auto const value = between(value_begin, value_end);
-  at += 2;
+  next = at + 2;
 
   if ((classes & underscore_byte) != 0 && lines.underscores == Underscores::drop) {
     ++lines.dropped;
@@ -124,7 +125,7 @@ Flaw parse_field_line(char const*& at, char const* end, FieldLines& lines) {
 // Everything up to and with the empty line.
 Flaw parse_field_lines(char const* at, char const* end, FieldLines& lines) {
   while (!at_line_end(at)) {
-    auto const flaw = parse_field_line(at, end, lines);
+    auto const flaw = parse_field_line(at, end, lines, at);
     if (flaw != Flaw::none) return flaw;
   }
   return Flaw::none;
