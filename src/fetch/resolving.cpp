@@ -1,0 +1,100 @@
+#include "resolving.hpp"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace certgate::fetch {
+
+Result<std::vector<IpAddress>> system_lookup(std::string const& host) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;
+  addrinfo* found = nullptr;
+  int const error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+  if (error != 0) return fail(ErrorCode::not_found, ::gai_strerror(error));
+  std::vector<IpAddress> addresses;
+  for (auto const* at = found; at != nullptr; at = at->ai_next) {
+    IpAddress address;
+    if (at->ai_family == AF_INET) {
+      auto const& v4 = reinterpret_cast<sockaddr_in const&>(*at->ai_addr);
+      address = IpAddress::v4(ntohl(v4.sin_addr.s_addr));
+    } else if (at->ai_family == AF_INET6) {
+      std::array<std::uint8_t, 16> bytes;
+      std::memcpy(bytes.data(), &reinterpret_cast<sockaddr_in6 const&>(*at->ai_addr).sin6_addr, 16);
+      address = IpAddress::v6(bytes);
+    } else {
+      continue;
+    }
+    if (std::find(addresses.begin(), addresses.end(), address) == addresses.end()) {
+      addresses.push_back(address);
+    }
+  }
+  ::freeaddrinfo(found);
+  if (addresses.empty()) return fail(ErrorCode::not_found, "the name has no address");
+  return addresses;
+}
+
+// What the thread and the waiter have in common. `loop` is null once nobody waits.
+struct Resolving::Shared {
+  std::mutex mutex;
+  net::Loop* loop = nullptr;
+  Resolving* waiter = nullptr;  // on the loop's thread only
+};
+
+Resolving::Resolving(net::Loop& loop, Lookup const& lookup, std::string host)
+    : loop_(loop),
+      lookup_(lookup),
+      host_(std::move(host)),
+      result_(fail(ErrorCode::timed_out, "looking the name up took too long")) {}
+
+Resolving::~Resolving() {
+  if (shared_ == nullptr) return;
+  shared_->waiter = nullptr;
+  std::lock_guard const lock(shared_->mutex);
+  shared_->loop = nullptr;
+}
+
+void Resolving::await_suspend(std::coroutine_handle<> awaiting) {
+  awaiting_ = awaiting;
+  shared_ = std::make_shared<Shared>();
+  shared_->loop = &loop_;
+  shared_->waiter = this;
+  try {
+    std::thread([shared = shared_, lookup = lookup_, host = host_] {
+      auto found = std::make_shared<Result<std::vector<IpAddress>>>(lookup(host));
+      std::lock_guard const lock(shared->mutex);
+      if (shared->loop == nullptr) return;
+      shared->loop->post([shared, found] {
+        if (shared->waiter != nullptr) shared->waiter->finish(std::move(*found));
+      });
+    }).detach();
+  } catch (std::system_error const&) {
+    auto const shared = shared_;
+    loop_.post([shared] {
+      if (shared->waiter == nullptr) return;
+      shared->waiter->finish(fail(ErrorCode::exhausted, "no thread can be made to look the name up"));
+    });
+  }
+}
+
+void Resolving::cancel() {
+  finish(fail(ErrorCode::timed_out, "looking the name up took too long"));
+}
+
+void Resolving::finish(Result<std::vector<IpAddress>> found) {
+  if (!awaiting_) return;
+  shared_->waiter = nullptr;
+  result_ = std::move(found);
+  std::exchange(awaiting_, nullptr).resume();  // may delete this
+}
+
+Result<std::vector<IpAddress>> Resolving::await_resume() { return std::move(result_); }
+
+}  // namespace certgate::fetch
