@@ -40,6 +40,16 @@ std::string yaml_text(std::string_view text) {
   return out + '"';
 }
 
+namespace {
+
+std::string flow_list(std::vector<std::string> const& words) {
+  std::string out = "[";
+  for (auto const& text : words) out.append(out.size() > 1 ? ", " : "").append(text);
+  return out + "]";
+}
+
+}  // namespace
+
 PlainSettings plain_settings(Config const& config) {
   PlainSettings out{
       {"workers", *config.workers == 0 ? "auto" : word(config.workers)},
@@ -76,9 +86,16 @@ PlainSettings plain_settings(Config const& config) {
       {"crl_refresh.interval", word(config.crl_refresh.interval)},
       {"crl_refresh.retry", word(config.crl_refresh.retry)},
       {"crl_refresh.timeout", word(config.crl_refresh.timeout)},
+      {"crl_refresh.start_wait", word(config.crl_refresh.start_wait)},
       {"crl_refresh.max_bytes", word(config.crl_refresh.max_bytes)},
-      {"crl_refresh.allow_private_networks", word(config.crl_refresh.allow_private_networks)},
   };
+  std::vector<std::string> authorities, networks;
+  for (auto const& path : config.crl_refresh.ca) authorities.push_back(yaml_text(path.resolved));
+  for (auto const& network : config.crl_refresh.allowed_networks) {
+    networks.push_back(yaml_text(network->to_string()));
+  }
+  if (!authorities.empty()) out.emplace_back("crl_refresh.ca", flow_list(authorities));
+  if (!networks.empty()) out.emplace_back("crl_refresh.allowed_networks", flow_list(networks));
   if (!config.state_directory.empty()) {
     out.emplace_back("state_directory", yaml_text(config.state_directory.resolved));
   }

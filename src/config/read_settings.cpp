@@ -48,8 +48,24 @@ void read_crl_refresh(MapReader& map, CrlRefresh& refresh) {
   map.duration("interval", refresh.interval);
   map.duration("retry", refresh.retry);
   map.duration("timeout", refresh.timeout);
+  map.duration("start_wait", refresh.start_wait);
   map.size("max_bytes", refresh.max_bytes);
-  map.flag("allow_private_networks", refresh.allow_private_networks);
+  map.paths("ca", refresh.ca);
+  map.one_or_more("allowed_networks", [&](Value entry) {
+    if (!is_line(map.reading(), "allowed_networks", entry)) return;
+    if (auto const network = IpNetwork::parse(entry.text())) {
+      refresh.allowed_networks.push_back({*network, entry.mark()});
+    } else {
+      map.reading().wrong(entry, "`" + std::string(entry.text()) +
+                                     "` is neither an address nor a network",
+                          "write 10.1.0.0/16 or 192.0.2.7, with zeros behind the length");
+    }
+  });
+  if (*refresh.interval < std::chrono::seconds{10}) {
+    map.reading().odd(map.get("interval"),
+                      "`interval` below 10s is for tests: the CA's server is asked that often",
+                      "an hour is usual; nextUpdate and a failed fetch make it sooner");
+  }
   if (*refresh.retry > *refresh.interval) {
     Mark const& mark = map.has("retry") ? refresh.retry.mark : refresh.interval.mark;
     map.reading().wrong(mark, "`retry` is longer than `interval`",

@@ -39,7 +39,7 @@ constexpr Key keys[] = {
     {"hosts[].client_auth.crl", path, "", "", "Revocation lists: PEM or DER file, directory, or http(s) URL; one or a list"},
     {"hosts[].client_auth.crl_check", choice, "leaf", "leaf|chain", "Whether only the client's own certificate or every one below the anchor is looked up"},
     {"hosts[].client_auth.on_expired_crl", choice, "deny", "deny|use_last", "`deny`: certificates of its issuer count as not verified"},
-    {"hosts[].client_auth.crl_distribution_points", flag, "false", "", "Also fetch the http(s) distribution points that the certificates of verified CAs name"},
+    {"hosts[].client_auth.crl_distribution_points", flag, "false", "", "Also fetch the http(s) distribution points that the certificates in `ca` name; never those of a client's certificate"},
     {"hosts[].client_auth.depth", number, "4", "1..16", "Most certificates above the client's own"},
     {"hosts[].origin", text, "", "", "Name of the origin that gets the requests", required},
     {"hosts[].routes", list, "", "", "Other origins for parts of the path; the longest prefix on a segment boundary wins"},
@@ -166,11 +166,13 @@ constexpr Key keys[] = {
     {"timeouts.drain", duration, "30s", "0..1d", "Time for open requests after SIGTERM"},
     {"crl_refresh", map, "", "", "How CRLs are kept fresh"},
     {"crl_refresh.watch", duration, "5s", "0..1d", "How often files and directories are looked at; 0: only at reload"},
-    {"crl_refresh.interval", duration, "1h", "10s..30d", "Longest time between two fetches of a URL; sooner when nextUpdate says so"},
-    {"crl_refresh.retry", duration, "1m", "1s..1d", "First wait after a failed fetch; doubles up to `interval`"},
-    {"crl_refresh.timeout", duration, "30s", "100ms..1h", "Longest time for one fetch"},
-    {"crl_refresh.max_bytes", size, "128MiB", "1KiB..4GiB", "Largest CRL that is fetched"},
-    {"crl_refresh.allow_private_networks", flag, "false", "", "Whether URLs and redirects may lead to private addresses"},
+    {"crl_refresh.interval", duration, "1h", "100ms..30d", "Longest time between two fetches of a URL; sooner when nextUpdate says so"},
+    {"crl_refresh.retry", duration, "1m", "100ms..1d", "First wait after a failed fetch; doubles up to `interval`"},
+    {"crl_refresh.timeout", duration, "30s", "100ms..1h", "Longest time for one fetch, redirects included"},
+    {"crl_refresh.start_wait", duration, "5s", "0..5m", "How long a start waits for lists that were never fetched before; then their clients are not verified until they come"},
+    {"crl_refresh.max_bytes", size, "64MiB", "1KiB..512MiB", "Largest CRL that is fetched"},
+    {"crl_refresh.ca", path, "", "", "PEM file with the CAs of https:// servers of CRLs; one or a list; without it the system's"},
+    {"crl_refresh.allowed_networks", list, "", "", "Networks besides the public Internet that URLs and their redirects may lead to: `[10.1.0.0/16]`"},
 };
 // clang-format on
 

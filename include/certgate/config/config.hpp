@@ -66,7 +66,7 @@ struct ClientAuth {
   std::vector<CrlSource> crl;
   Setting<CrlCheck> crl_check{CrlCheck::leaf};
   Setting<OnExpiredCrl> on_expired_crl{OnExpiredCrl::deny};
-  Setting<bool> crl_distribution_points{false};  // also fetch what the CA's certificates name
+  Setting<bool> crl_distribution_points{false};  // also fetch what the certificates of `ca` name
   Setting<std::uint64_t> depth{4};               // certificates above the leaf
   Mark mark;
   friend bool operator==(ClientAuth const& a, ClientAuth const& b);  // places do not matter
@@ -135,12 +135,14 @@ struct Timeouts {
 
 // How CRLs are kept fresh: files watched, URLs fetched.
 struct CrlRefresh {
-  Setting<Duration> watch{std::chrono::seconds{5}};   // how often files are looked at; 0: never
-  Setting<Duration> interval{std::chrono::hours{1}};  // longest time between two fetches
-  Setting<Duration> retry{std::chrono::minutes{1}};   // first wait after a failure; doubles
-  Setting<Duration> timeout{std::chrono::seconds{30}};
-  Setting<ByteCount> max_bytes{mib(128)};
-  Setting<bool> allow_private_networks{false};
+  Setting<Duration> watch{std::chrono::seconds{5}};       // how often files are looked at; 0: never
+  Setting<Duration> interval{std::chrono::hours{1}};      // longest time between two fetches
+  Setting<Duration> retry{std::chrono::minutes{1}};       // first wait after a failure; doubles
+  Setting<Duration> timeout{std::chrono::seconds{30}};    // of one fetch with its redirects
+  Setting<Duration> start_wait{std::chrono::seconds{5}};  // for lists that were never had
+  Setting<ByteCount> max_bytes{mib(64)};
+  std::vector<FilePath> ca;                        // of https servers; empty: the system's
+  std::vector<Setting<IpNetwork>> allowed_networks;  // besides public addresses
   friend bool operator==(CrlRefresh const&, CrlRefresh const&) = default;
 };
 

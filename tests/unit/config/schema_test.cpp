@@ -20,7 +20,7 @@ std::string parent(Key const& key) {
 std::string beside(Key const& key) {
   if (key.path == "limits.uri_bytes") return ", header_bytes: 1MiB";
   if (key.path == "crl_refresh.retry") return ", interval: 30d";
-  if (key.path == "crl_refresh.interval") return ", retry: 1s";
+  if (key.path == "crl_refresh.interval") return ", retry: 100ms";
   return "";
 }
 
