@@ -118,7 +118,11 @@ Flaw parse_field_line(char const* at, char const* end, FieldLines& lines, char c
   if (id == http::FieldName::connection || id == http::FieldName::proxy_connection) {
     if (!is_token_list(value)) return Flaw::bad_value;
   }
-  lines.slots[lines.count++] = http::Field{name, value, id};
+  // Member by member: a whole one would be put together elsewhere and copied.
+  auto& field = lines.slots[lines.count++];
+  field.name = name;
+  field.value = value;
+  field.id = id;
   return Flaw::none;
 }
 
