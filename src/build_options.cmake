@@ -27,5 +27,10 @@ elseif(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWith
 endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
+# In a batch, g++ takes a source file for a header and warns of types that only that file can see.
+if(CERTGATE_BATCH GREATER 1 AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wno-subobject-linkage)
+endif()
+
 # Asio without deprecated names.
 add_compile_definitions(BOOST_ASIO_NO_DEPRECATED)

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> mapped_prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_decimal_digit(char c) { return c >= '0' && c <= '9'; }
 
 // A number of at most `max_digits` digits without leading zeros.
 std::optional<unsigned> parse_decimal(std::string_view text, std::size_t max_digits) {
@@ -18,7 +18,7 @@ std::optional<unsigned> parse_decimal(std::string_view text, std::size_t max_dig
   if (text.size() > 1 && text.front() == '0') return std::nullopt;
   unsigned value = 0;
   for (char const c : text) {
-    if (!is_digit(c)) return std::nullopt;
+    if (!is_decimal_digit(c)) return std::nullopt;
     value = value * 10 + static_cast<unsigned>(c - '0');
   }
   return value;

@@ -19,12 +19,12 @@ namespace {
 constexpr std::size_t batch_size = 100;
 constexpr std::size_t progress_width = 30;
 
-struct Field {
+struct Cell {
   std::string text;
   std::size_t offset = 0;
   std::size_t length = 0;
 };
-using Row = std::vector<Field>;
+using Row = std::vector<Cell>;
 
 // RFC 4180, with line ends of either kind.
 class CsvReader {
@@ -56,7 +56,7 @@ class CsvReader {
  private:
   // True when another field follows on the line.
   bool read_field(Row& row) {
-    Field field;
+    Cell field;
     field.offset = at_;
     if (at_ < text_.size() && text_[at_] == '"') {
       read_quoted(field);
@@ -74,7 +74,7 @@ class CsvReader {
     return false;
   }
 
-  void read_quoted(Field& field) {
+  void read_quoted(Cell& field) {
     for (++at_; at_ < text_.size(); ++at_) {
       if (text_[at_] != '"') {
         field.text += text_[at_];
@@ -169,7 +169,7 @@ class DeviceTable {
     orders_.push_back(std::move(order));
   }
 
-  void read_field(IssueOrder& order, std::string const& column, Field const& field) {
+  void read_field(IssueOrder& order, std::string const& column, Cell const& field) {
     if (column == "name") {
       order.name = field.text;
       auto const fine = pki::check_subject({field.text, {}, {}});
@@ -209,7 +209,7 @@ class DeviceTable {
     }
   }
 
-  void read_names(IssueOrder& order, std::string const& column, Field const& field) {
+  void read_names(IssueOrder& order, std::string const& column, Cell const& field) {
     auto const kind = column == "dns"     ? pki::NameKind::dns
                       : column == "uri"   ? pki::NameKind::uri
                       : column == "email" ? pki::NameKind::email
@@ -229,7 +229,7 @@ class DeviceTable {
     }
   }
 
-  void add_mistake(Field const& field, std::string message, std::string hint = {}) {
+  void add_mistake(Cell const& field, std::string message, std::string hint = {}) {
     mistakes_.add(
         make_diagnostic(source_, field.offset, field.length, std::move(message), std::move(hint)));
   }

@@ -20,7 +20,6 @@ struct CrlOptions {
   std::string root_password_file;
 };
 
-constexpr UnixSeconds root_list_lifetime = 365 * seconds_per_day;
 constexpr UnixSeconds root_list_warning = 30 * seconds_per_day;
 // A watch looks this often, so that a CA restored from a backup or a set clock is noticed.
 constexpr UnixSeconds longest_pause = 60;

@@ -9,8 +9,6 @@
 namespace certgate::cli {
 namespace {
 
-constexpr UnixSeconds root_list_lifetime = 365 * seconds_per_day;
-
 std::string joined(std::vector<std::string_view> const& words) {
   std::string text;
   for (auto const word : words) text += (text.empty() ? "" : ", ") + std::string(word);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ca_directory.hpp"
+#include "ca_times.hpp"
 
 namespace certgate::cli {
 
@@ -17,6 +18,8 @@ Result<void> revoke_all(CaDirectory& directory, std::vector<pki::LedgerEntry> co
 Result<void> revoke_one(CaDirectory& directory, pki::Serial const& serial,
                         pki::RevocationReason reason);
 
+// A root signs rarely: its list may be a year old.
+inline constexpr UnixSeconds root_list_lifetime = 365 * seconds_per_day;
 // How long this CA's lists are valid, as `ca init` was told.
 Result<UnixSeconds> list_lifetime(CaDirectory& directory);
 

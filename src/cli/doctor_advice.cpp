@@ -7,16 +7,16 @@ namespace {
 
 using Grade = Finding::Grade;
 
-constexpr UnixSeconds day = 86'400;
-constexpr UnixSeconds soon = 30 * day;
+constexpr UnixSeconds one_day = 86'400;
+constexpr UnixSeconds soon = 30 * one_day;
 
-std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
+std::string in_backquotes(std::string_view text) { return "`" + std::string(text) + "`"; }
 
 // What OpenSSL's words mean for whoever has to mend it.
 std::string remedy_for(std::string_view reason, x509::ClientChain const& chain,
                        x509::Trust const& trust) {
   auto const says = [&](std::string_view words) { return reason.find(words) != std::string_view::npos; };
-  auto const issuer = quoted(chain.leaf().issuer_dn());
+  auto const issuer = in_backquotes(chain.leaf().issuer_dn());
   if (says("expired")) {
     return "issue a new certificate (`certgate ca renew`), and check the clocks of both machines";
   }
@@ -72,7 +72,7 @@ std::vector<Finding> examine_certificate(x509::ClientChain const& chain, UnixSec
     add(Grade::bad, "it is not valid before " + std::string(leaf.not_before_text()),
         "check the clocks of the CA, the client and this machine");
   } else if (leaf.not_after() - now < soon) {
-    add(Grade::note, "it expires in " + std::to_string((leaf.not_after() - now) / day) + " days, on " + until,
+    add(Grade::note, "it expires in " + std::to_string((leaf.not_after() - now) / one_day) + " days, on " + until,
         "renew it in time (`certgate ca renew`)");
   } else {
     add(Grade::good, "valid until " + until);

@@ -18,7 +18,7 @@ namespace {
 
 using Grade = Finding::Grade;
 
-constexpr std::chrono::seconds patience{15};
+constexpr std::chrono::seconds handshake_patience{15};
 
 std::optional<IpEndpoint> resolve(std::string const& host, std::string const& port) {
   addrinfo hints{};
@@ -69,7 +69,7 @@ class Visit {
   std::vector<Finding> run() {
     net::start(carry());
     auto const is_over = [this] { return is_over_; };
-    if (!loop_.run_until(is_over, patience)) {
+    if (!loop_.run_until(is_over, handshake_patience)) {
       stream_.socket().close();
       loop_.run_until(is_over, std::chrono::seconds{5});
       add(Grade::bad, "no answer in time", "is something between here and there that drops packets?");

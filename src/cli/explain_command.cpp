@@ -15,7 +15,7 @@
 namespace certgate::cli {
 namespace {
 
-struct Options {
+struct ExplainOptions {
   std::string config;
   std::string url;
   std::string method = "GET";
@@ -25,7 +25,7 @@ struct Options {
   bool json = false;
 };
 
-Result<policy::SampleText> describe(Options const& options) {
+Result<policy::SampleText> describe(ExplainOptions const& options) {
   policy::SampleText text;
   text.method = options.method;
   text.url = options.url;
@@ -48,7 +48,7 @@ Result<policy::SampleText> describe(Options const& options) {
   return text;
 }
 
-int run(Options const& options) {
+int explain(ExplainOptions const& options) {
   auto text = describe(options);
   if (!text) {
     std::cerr << "certgate explain: " << text.error().detail << '\n';
@@ -72,7 +72,7 @@ int run(Options const& options) {
 void add_explain_command(CLI::App& root, int& exit_status) {
   auto* const command =
       root.add_subcommand("explain", "Say how a request would be decided, and why");
-  auto const options = std::make_shared<Options>();
+  auto const options = std::make_shared<ExplainOptions>();
   command->add_option("--config,-c", options->config, "The configuration file")->required();
   command->add_option("--url", options->url, "https://host[:port]/path?query")->required();
   command->add_option("--method", options->method, "The method")->capture_default_str();
@@ -89,7 +89,7 @@ void add_explain_command(CLI::App& root, int& exit_status) {
       "\n"
       "Exit codes: 0 explained (also when the request would be blocked), 1 failed, 2 bad usage or\n"
       "invalid configuration.");
-  command->callback([options, &exit_status] { exit_status = run(*options); });
+  command->callback([options, &exit_status] { exit_status = explain(*options); });
 }
 
 }  // namespace certgate::cli

@@ -17,7 +17,7 @@
 namespace certgate::cli {
 namespace {
 
-struct Options {
+struct ReplayOptions {
   std::string config;
   std::string log;
   bool json = false;
@@ -68,7 +68,7 @@ void print_summary(Counts const& counts) {
   }
 }
 
-void replay_line(std::string const& line, policy::Replayer& replayer, Options const& options,
+void replay_line(std::string const& line, policy::Replayer& replayer, ReplayOptions const& options,
                  policy::LoggedRequest& request, Counts& counts) {
   request.clear();
   auto const logged = parse_log_line(line, request);
@@ -91,7 +91,7 @@ void replay_line(std::string const& line, policy::Replayer& replayer, Options co
   print_difference(*logged, replayed, options.json);
 }
 
-int run(Options const& options) {
+int replay(ReplayOptions const& options) {
   auto const loaded = LoadedPolicy::load(options.config);
   if (loaded == nullptr) return 2;
   std::ifstream file;
@@ -118,7 +118,7 @@ int run(Options const& options) {
 void add_replay_command(CLI::App& root, int& exit_status) {
   auto* const command = root.add_subcommand(
       "replay", "Say which logged requests another configuration would decide differently");
-  auto const options = std::make_shared<Options>();
+  auto const options = std::make_shared<ReplayOptions>();
   command->add_option("--config,-c", options->config, "The other configuration file")->required();
   command->add_option("log", options->log, "An access log in JSON, or - for standard input")
       ->required();
@@ -129,7 +129,7 @@ void add_replay_command(CLI::App& root, int& exit_status) {
       "\n"
       "Differences go to standard output, the count to standard error.\n"
       "Exit codes: 0 done, 1 failed, 2 bad usage or invalid configuration.");
-  command->callback([options, &exit_status] { exit_status = run(*options); });
+  command->callback([options, &exit_status] { exit_status = replay(*options); });
 }
 
 }  // namespace certgate::cli

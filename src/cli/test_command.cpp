@@ -16,7 +16,7 @@
 namespace certgate::cli {
 namespace {
 
-struct Options {
+struct TestOptions {
   std::string config;
   std::vector<std::string> files;
 };
@@ -65,7 +65,7 @@ void run_file(config::TestFile const& file, LoadedPolicy const& loaded,
   }
 }
 
-int run(Options const& options) {
+int run_tests(TestOptions const& options) {
   auto const loaded = LoadedPolicy::load(options.config);
   if (loaded == nullptr) return 2;
   std::vector<policy::RuleTestResult> results;
@@ -93,7 +93,7 @@ int run(Options const& options) {
 
 void add_test_command(CLI::App& root, int& exit_status) {
   auto* const command = root.add_subcommand("test", "Test the rules of a configuration");
-  auto const options = std::make_shared<Options>();
+  auto const options = std::make_shared<TestOptions>();
   command->add_option("--config,-c", options->config, "The configuration file")->required();
   command->add_option("tests", options->files, "Files with a list of tests")->required();
   command->footer(
@@ -106,7 +106,7 @@ void add_test_command(CLI::App& root, int& exit_status) {
       "    expect: {action: block, rule: devices only}\n"
       "\n"
       "Exit codes: 0 all passed, 1 some failed, 2 bad usage or invalid configuration.");
-  command->callback([options, &exit_status] { exit_status = run(*options); });
+  command->callback([options, &exit_status] { exit_status = run_tests(*options); });
 }
 
 }  // namespace certgate::cli

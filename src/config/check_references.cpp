@@ -3,11 +3,10 @@
 #include <set>
 
 #include "read_parts.hpp"
+#include "quoted.hpp"
 
 namespace certgate::config {
 namespace {
-
-std::string quoted(std::string_view text) { return "`" + std::string{text} + "`"; }
 
 std::string stands_at(Mark const& mark) {
   Place const place = mark.place();

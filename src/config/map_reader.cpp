@@ -1,5 +1,6 @@
 // Type checks, ranges, unknown and missing keys.
 #include "map_reader.hpp"
+#include "quoted.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -10,8 +11,6 @@
 
 namespace certgate::config {
 namespace {
-
-std::string quoted(std::string_view text) { return "`" + std::string{text} + "`"; }
 
 // Long values would bury the message.
 std::string shown(std::string_view text) {

@@ -2,11 +2,10 @@
 #include <algorithm>
 
 #include "read_parts.hpp"
+#include "quoted.hpp"
 
 namespace certgate::config {
 namespace {
-
-std::string quoted(std::string_view text) { return "`" + std::string{text} + "`"; }
 
 // "10.0.0.5/8" is most likely meant as the network around it.
 std::string network_hint(std::string_view text) {

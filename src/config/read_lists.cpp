@@ -3,11 +3,10 @@
 
 #include "read_parts.hpp"
 #include "utf8_text.hpp"
+#include "quoted.hpp"
 
 namespace certgate::config {
 namespace {
-
-std::string quoted(std::string_view text) { return "`" + std::string{text} + "`"; }
 
 bool is_list_name(std::string_view name) {
   return !name.empty() && name.front() != '.' && name.back() != '.' &&

@@ -3,11 +3,10 @@
 #include <charconv>
 
 #include "read_parts.hpp"
+#include "quoted.hpp"
 
 namespace certgate::config {
 namespace {
-
-std::string quoted(std::string_view text) { return "`" + std::string{text} + "`"; }
 
 bool is_name(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {

@@ -6,11 +6,10 @@
 #include "certgate/base/encoding.hpp"
 #include "expression_text.hpp"
 #include "read_parts.hpp"
+#include "quoted.hpp"
 
 namespace certgate::config {
 namespace {
-
-std::string quoted(std::string_view text) { return "`" + std::string{text} + "`"; }
 
 // Cloudflare's other actions: what they do there has no counterpart in a standalone proxy.
 constexpr std::string_view foreign_actions[] = {

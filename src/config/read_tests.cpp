@@ -2,13 +2,12 @@
 #include <algorithm>
 
 #include "read_parts.hpp"
+#include "quoted.hpp"
 
 namespace certgate::config {
 namespace {
 
 using NamedValues = std::vector<std::pair<Setting<std::string>, Setting<std::string>>>;
-
-std::string quoted(std::string_view text) { return "`" + std::string{text} + "`"; }
 
 void read_named_values(Reading& reading, std::string_view what, Value map, bool may_repeat,
                        NamedValues& out) {

@@ -9,8 +9,8 @@ namespace {
 
 using enum KeyType;
 
-constexpr std::string_view tls_versions = "1.2|1.3";
-constexpr std::string_view actions = "block|allow|log";
+constexpr std::string_view tls_version_choices = "1.2|1.3";
+constexpr std::string_view action_choices = "block|allow|log";
 constexpr std::string_view final_actions = "allow|block";
 constexpr std::string_view handshake_time = "100ms..1h";
 constexpr std::string_view waiting_time = "100ms..1d";
@@ -48,8 +48,8 @@ constexpr Key keys[] = {
     {"hosts[].forward_client_certificate", list, "as at the top", "rfc9440|cloudflare|xfcc", "This host's own in place of the top-level list"},
     {"hosts[].request_headers", map, "as at the top", "", "This host's own in place of the top-level map"},
     {"hosts[].tls", map, "", "", "This host's own TLS settings; what is left out is as at the top"},
-    {"hosts[].tls.min_version", choice, "as at the top", tls_versions, "Lowest version"},
-    {"hosts[].tls.max_version", choice, "as at the top", tls_versions, "Highest version"},
+    {"hosts[].tls.min_version", choice, "as at the top", tls_version_choices, "Lowest version"},
+    {"hosts[].tls.max_version", choice, "as at the top", tls_version_choices, "Highest version"},
     {"hosts[].tls.ciphers", list, "as at the top", "", "OpenSSL cipher names"},
     {"hosts[].tls.groups", list, "as at the top", "", "Key exchange groups"},
     {"hosts[].tls.session_lifetime", duration, "as at the top", "1s..7d", "How long a session can be resumed"},
@@ -86,7 +86,7 @@ constexpr Key keys[] = {
     {"rules[].mtls.hosts", list, "", "", "Host names; one or a list", required},
     {"rules[].mtls.paths", list, "", "", "Exact paths; without it every path"},
     {"rules[].mtls.block_revoked", flag, "true", "", "Whether revoked certificates match too"},
-    {"rules[].action", choice, "", actions, "`log` records the match and goes on", required},
+    {"rules[].action", choice, "", action_choices, "`log` records the match and goes on", required},
     {"rules[].enabled", flag, "true", "", "`false`: parsed and checked, never run"},
     {"rules[].response", map, "", "", "Own answer of a block rule"},
     {"rules[].response.status", number, "403", "400..499", "Status code"},
@@ -117,8 +117,8 @@ constexpr Key keys[] = {
     {"tests[].expect.rule", text, "", "", "Name of the rule that decides; `\"\"` or none: not compared"},
 
     {"tls", map, "", "", "TLS towards clients; per host too"},
-    {"tls.min_version", choice, "1.2", tls_versions, "Lowest version"},
-    {"tls.max_version", choice, "1.3", tls_versions, "Highest version"},
+    {"tls.min_version", choice, "1.2", tls_version_choices, "Lowest version"},
+    {"tls.max_version", choice, "1.3", tls_version_choices, "Highest version"},
     {"tls.ciphers", list, "", "", "OpenSSL cipher names in order of preference; TLS_* names are for TLS 1.3; without it the built-in order"},
     {"tls.groups", list, "", "", "Key exchange groups, such as X25519; without it the built-in order"},
     {"tls.session_lifetime", duration, "1h", "1s..7d", "How long a session can be resumed; never beyond the client certificate's end"},

@@ -5,13 +5,12 @@
 
 #include "certgate/base/encoding.hpp"
 #include "certgate/rules/ast.hpp"
+#include "characters.hpp"
 
 namespace certgate::rules {
 
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_name_char(char c) { return is_letter(c) || is_digit(c) || c == '_'; }
 

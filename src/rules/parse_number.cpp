@@ -3,12 +3,11 @@
 #include <charconv>
 
 #include "certgate/base/encoding.hpp"
+#include "characters.hpp"
 
 namespace certgate::rules {
 
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool all_digits(std::string_view text) {
   for (char const c : text) {

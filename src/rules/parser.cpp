@@ -4,13 +4,12 @@
 #include <optional>
 #include <utility>
 
+#include "characters.hpp"
 #include "parse_number.hpp"
 
 namespace certgate::rules {
 
 namespace {
-
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 bool is_compare(TokenKind kind) {
   return kind >= TokenKind::equal && kind <= TokenKind::bitwise_and;

@@ -1,12 +1,12 @@
 #include "regex_dialect.hpp"
 
 #include "certgate/base/encoding.hpp"
+#include "characters.hpp"
 
 namespace certgate::rules {
 
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_non_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 
 class Translator {

@@ -60,7 +60,7 @@ void append_quoted(std::string& out, std::string_view text) {
   out += '"';
 }
 
-bool is_word(std::string_view text) {
+bool needs_no_quotes(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return c > ' ' && c < 0x7F && c != '"' && c != '\\' && c != '=';
   });
@@ -69,7 +69,7 @@ bool is_word(std::string_view text) {
 void append_text_value(std::string& out, LogField const& field) {
   if (field.is_number) {
     out += std::to_string(field.number);
-  } else if (is_word(field.text)) {
+  } else if (needs_no_quotes(field.text)) {
     out += field.text;
   } else {
     append_quoted(out, field.text);

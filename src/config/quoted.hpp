@@ -1,0 +1,11 @@
+// A person's word inside a message, between backquotes.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace certgate::config {
+
+inline std::string quoted(std::string_view text) { return "`" + std::string{text} + "`"; }
+
+}  // namespace certgate::config
