@@ -22,21 +22,21 @@ BlockPool::~BlockPool() {
 
 Block BlockPool::take() {
   ++in_use_;
-  if (free_.empty()) return {this, new char[block_bytes], block_bytes};
+  if (free_.empty()) return {this, new char[block_size_], block_size_};
   auto* const data = free_.back();
   free_.pop_back();
-  return {this, data, block_bytes};
+  return {this, data, block_size_};
 }
 
 Block BlockPool::take(std::size_t bytes) {
-  if (bytes <= block_bytes) return take();
+  if (bytes <= block_size_) return take();
   ++in_use_;
   return {this, new char[bytes], bytes};
 }
 
 void BlockPool::put(char* data, std::size_t size) {
   --in_use_;
-  if (keep_blocks && size == block_bytes && free_.size() < keep_) {
+  if (keep_blocks && size == block_size_ && free_.size() < keep_) {
     free_.push_back(data);
     return;
   }

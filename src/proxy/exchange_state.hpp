@@ -65,6 +65,8 @@ class Exchange {
   net::Task<void> upload();
   enum class Response { received, retry, failed };
   net::Task<Response> receive_response_head();
+  void read_on_behind_head();
+  std::string_view join_head_and_body(std::string_view body);
   net::Task<void> relay_response();
   net::Task<void> finish_upload();
   bool upload_gave_up() const;

@@ -44,9 +44,6 @@ std::chrono::microseconds since(std::int64_t start_ns) {
   return std::chrono::microseconds((net::Loop::nanoseconds() - start_ns) / 1000);
 }
 
-// Up to this much of a response is sent in one piece with its head.
-constexpr std::size_t joined_bytes = net::block_bytes;
-
 }  // namespace
 
 net::Task<void> Exchange::forward() {
@@ -358,7 +355,6 @@ net::Task<void> Exchange::finish_upload() {
 net::Task<Exchange::Response> Exchange::receive_response_head() {
   auto& stream = upstream_->stream();
   auto const& limits = generation_->shared->limits;
-  if (!response_block_) response_block_ = workspace_.blocks.take();
   response_bytes_ = 0;
   response_reader_ = http1::ResponseReader(
       generation_->scratch->response_slots,
@@ -374,6 +370,8 @@ net::Task<Exchange::Response> Exchange::receive_response_head() {
       if (ready == Ready::cancelled) co_return Response::failed;
     }
     wait_first = true;
+    // Not before there is something to read: slow origins would hold a block for every request.
+    if (!response_block_) response_block_ = workspace_.response_blocks.take();
     auto const room = response_block_.span().subspan(response_bytes_);
     auto const result = stream.try_read(room);
     if (result.status == IoStatus::want_read) continue;
@@ -419,12 +417,39 @@ net::Task<Exchange::Response> Exchange::receive_response_head() {
       co_return Response::failed;
     }
     if (full) {
-      auto larger = workspace_.blocks.take(std::min(2 * response_bytes_, limits.header_bytes + 1));
+      auto larger =
+          workspace_.response_blocks.take(std::min(2 * response_bytes_, limits.header_bytes + 1));
       std::memcpy(larger.data(), response_block_.data(), response_bytes_);
       response_block_ = std::move(larger);
     }
     wait_first = !stream.has_buffered();
   }
+}
+
+// Many origins send head and body with two system calls. What has come of the body meanwhile saves
+// the client's connection a send of its own; what has not is not waited for.
+void Exchange::read_on_behind_head() {
+  if (response_bytes_ != response_reader_.consumed()) return;
+  auto const room = response_block_.span().subspan(response_bytes_);
+  if (room.empty()) return;
+  auto const result = upstream_->stream().try_read(room);
+  // An end or an error is met again by whoever reads next.
+  if (result.status == IoStatus::done) response_bytes_ += result.bytes;
+}
+
+// The head in out_ and a part of the body that lies in the block, as one piece. The head goes where
+// the origin's was, if it fits there: then nothing of the body is copied. Views of the origin's head
+// are void after that.
+std::string_view Exchange::join_head_and_body(std::string_view body) {
+  if (body.empty()) return out_;
+  auto const room = static_cast<std::size_t>(body.data() - response_block_.data());
+  if (out_.size() > room) {
+    out_ += body;
+    return out_;
+  }
+  auto* const begin = response_block_.data() + (room - out_.size());
+  std::memcpy(begin, out_.data(), out_.size());
+  return {begin, out_.size() + body.size()};
 }
 
 net::Task<void> Exchange::relay_response() {
@@ -457,10 +482,12 @@ net::Task<void> Exchange::relay_response() {
 
   // The part of the body that came with the head, or for a tunnel the first bytes of the new
   // protocol, go out with the head.
+  if (framed->body.has_body()) read_on_behind_head();
   auto const rest = response_block_.span().first(response_bytes_).subspan(
       response_reader_.consumed());
   BodyDecoder decoder(framed->body);
   std::size_t surplus = 0;
+  std::string_view body_in_place;
   if (upgraded) {
     out_.append(rest.data(), rest.size());
   } else if (!rest.empty() || !framed->body.has_body()) {
@@ -479,21 +506,21 @@ net::Task<void> Exchange::relay_response() {
       http1::append_chunk(out_, data);
       if (decoder.is_complete() && framed->body.has_body()) out_ += http1::last_chunk;
     } else {
-      out_ += data;
+      body_in_place = data;
     }
   }
 
   response_started_ = true;
   std::string_view unsent;
   bool failed = false;
-  auto const all = std::string_view(out_);
+  auto const all = join_head_and_body(body_in_place);
   if (!send_now(client_, all, unsent, failed) && !failed) {
     auto const sink = client_writing();
     auto const sent = co_await send_all(sink, unsent);
     failed = sent != TransferStatus::complete;
     if (failed) failure_ = sent == TransferStatus::sink_too_slow ? "client_too_slow" : "client_closed";
   }
-  bytes_out_ += out_.size();
+  bytes_out_ += all.size();
   if (failed) {
     if (failure_.empty()) failure_ = "client_closed";
     co_await finish_upload();

@@ -95,6 +95,8 @@ struct Workspace {
   net::Loop loop;
   net::Deadlines deadlines;
   net::BlockPool blocks;
+  // Larger, so that a response of 16 KiB is read with its head in one piece, and fewer.
+  net::BlockPool response_blocks{64, 2 * net::block_bytes};
   StringPool strings;
   TransferBuffer transfer;
   RandomBytes random;

@@ -1,5 +1,7 @@
 """HTTP/1.0 and 1.1 as clients and origins really speak them: framing, interim and odd responses."""
 
+import threading
+
 import pytest
 
 import proxy
@@ -140,7 +142,7 @@ def test_big_pipelined_heads(gate):
         3000 + 777 * n for n in range(12)]
 
 
-@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 16383, 16384, 16385, 70_000, 300_000])
+@pytest.mark.parametrize("size", [0, 1, 4095, 16383, 16384, 16385, 32_700, 32_768, 70_000, 300_000])
 def test_bodies_of_every_size_both_ways(gate, size):
     body = bytes(n * 7 % 251 for n in range(size))
 
@@ -171,6 +173,50 @@ def test_bodies_of_every_size_both_ways(gate, size):
             response = client.read_response()
             assert response.body == body
             assert response.getheader("Connection") is None
+
+
+@pytest.mark.parametrize("size", [5, 16384, 40_000])
+def test_a_head_that_grows_stands_before_its_body(gate, size):
+    body = bytes(n * 7 % 251 for n in range(size))
+    gate.origin.table["/short-head"] = b"HTTP/1.1 200 \r\nContent-Length: %d\r\n\r\n%s" % (size, body)
+    ask = f"GET /short-head HTTP/1.0\r\n{HEAD}Connection: keep-alive\r\n\r\n"
+    with gate.client(gate.certgate) as client:
+        for _ in range(2):
+            client.send(ask)
+            response = client.read_response()
+            assert response.getheader("Connection") == "keep-alive"
+            assert response.body == body
+
+
+@pytest.mark.parametrize("size", [1024, 16 * 1024])
+def test_head_and_body_leave_in_full_records(gate, size):
+    body = bytes(n * 7 % 251 for n in range(size))
+    gate.origin.table["/piece"] = (b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n"
+                                   b"Content-Length: %d\r\n\r\n%s" % (size, body))
+    with gate.client(gate.certgate) as client:
+        client.send(f"GET /piece HTTP/1.1\r\n{HEAD}\r\n")
+        record = client.tls.recv(65536)  # one record at most
+        whole = len(record[:record.index(b"\r\n\r\n") + 4]) + size
+        assert len(record) == min(whole, 16 * 1024)
+
+
+def test_a_body_that_comes_after_its_head_was_passed_on(gate):
+    head_was_seen = threading.Event()
+
+    def answer(_, connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        assert head_was_seen.wait(proxy.PATIENCE)
+        return b"later"
+
+    gate.origin.table["/later"] = answer
+    with gate.client(gate.certgate) as client:
+        client.send(f"GET /later HTTP/1.1\r\n{HEAD}\r\n")
+        head, rest = proxy.read_head(client.tls)
+        assert rest == b""
+        head_was_seen.set()
+        while len(rest) < 5:
+            rest += client.tls.recv(5)
+        assert b"Content-Length: 5\r\n" in head and rest == b"later"
 
 
 def test_head_has_a_length_and_no_body(gate):

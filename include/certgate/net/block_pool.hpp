@@ -49,9 +49,12 @@ class Block {
 
 class BlockPool {
  public:
-  explicit BlockPool(std::size_t keep = 256) : keep_(keep) { free_.reserve(keep); }
+  explicit BlockPool(std::size_t keep = 256, std::size_t block_size = block_bytes)
+      : keep_(keep), block_size_(block_size) {
+    free_.reserve(keep);
+  }
   ~BlockPool();
-  // block_bytes bytes, not cleared.
+  // A block of this pool's size, not cleared.
   Block take();
   // A buffer of any size: from the pool when it fits into a block, from the allocator otherwise.
   Block take(std::size_t bytes);
@@ -61,6 +64,7 @@ class BlockPool {
   friend class Block;
   void put(char* data, std::size_t size);
   std::size_t keep_;
+  std::size_t block_size_;
   std::size_t in_use_ = 0;
   std::vector<char*> free_;
 };

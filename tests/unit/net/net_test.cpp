@@ -300,6 +300,14 @@ TEST(BlockPool, gives_back_the_block_used_last) {
   EXPECT_FALSE(first);  // NOLINT: moved-from is empty by contract
 }
 
+TEST(BlockPool, hands_out_blocks_of_the_size_it_was_made_for) {
+  BlockPool pool(2, 2 * block_bytes);
+  auto const first = pool.take();
+  auto const small = pool.take(1);
+  EXPECT_EQ(first.size(), 2 * block_bytes);
+  EXPECT_EQ(small.size(), 2 * block_bytes);
+}
+
 TEST(Loop, post_reaches_it_from_another_thread) {
   Loop loop;
   std::thread::id where;
