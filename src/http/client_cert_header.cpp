@@ -1,6 +1,7 @@
 // Writes certificates as field lines.
 #include "certgate/http/client_cert_header.hpp"
 
+#include "certgate/http/byte_scan.hpp"
 #include "forwarded_lines.hpp"
 
 namespace certgate::http {
@@ -81,6 +82,11 @@ void append_client_cert(std::string& out, Bytes leaf, std::span<Bytes const> cha
 }
 
 void write_field_text(Cursor& out, std::string_view text) {
+  if (!text.empty() && is_printable(text) && text.find('%') == std::string_view::npos &&
+      text.front() != ' ' && text.back() != ' ') {
+    out.put(text);  // mostly
+    return;
+  }
   constexpr std::string_view digits = "0123456789ABCDEF";
   for (std::size_t i = 0; i < text.size(); ++i) {
     char const c = text[i];

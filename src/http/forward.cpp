@@ -2,6 +2,7 @@
 #include "certgate/http/forward.hpp"
 
 #include "certgate/base/encoding.hpp"
+#include "certgate/http/byte_scan.hpp"
 #include "certgate/http/hop_by_hop.hpp"
 #include "forwarded_lines.hpp"
 
@@ -30,8 +31,8 @@ bool is_replaced(FieldName id) {
 // `%` stays: who made the value has escaped what had to be.
 void write_field_value(Cursor& out, std::string_view value) {
   while (!value.empty()) {
-    std::size_t safe = 0;
-    while (safe < value.size() && value[safe] >= 0x20 && value[safe] < 0x7F) ++safe;
+    auto const* const stop = find_not_printable(value.data(), value.data() + value.size());
+    auto const safe = static_cast<std::size_t>(stop - value.data());
     out.put(value.substr(0, safe));
     if (safe == value.size()) return;
     write_field_text(out, value.substr(safe, 1));

@@ -2,10 +2,10 @@
 #include "certgate/http/protected_fields.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 
 #include "certgate/base/encoding.hpp"
+#include "certgate/http/byte_scan.hpp"
 #include "certgate/http/field_name.hpp"
 
 namespace certgate::http {
@@ -24,17 +24,6 @@ bool begins_canonically(std::string_view name, std::string_view canonical_prefix
   }
   return true;
 }
-
-// What makes a name another spelling: anything but letters, digits and hyphens. Asked of every byte
-// of every name, so by table and without a branch.
-constexpr auto odd_bytes = [] {
-  std::array<bool, 256> table{};
-  for (unsigned c = 0; c < 256; ++c) {
-    auto const byte = static_cast<char>(c);
-    table[c] = !is_alphanumeric(byte) && byte != '-';
-  }
-  return table;
-}();
 
 // Fields that frame or route a message: no alias of theirs is forwarded.
 constexpr FieldName framing_names[] = {
@@ -109,9 +98,8 @@ bool ProtectedFields::matches_slowly(std::string_view name) const {
 }
 
 bool is_framing_alias(std::string_view name) {
-  bool odd = false;
-  for (char const c : name) odd = odd | odd_bytes[static_cast<unsigned char>(c)];
-  if (!odd) return false;
+  auto const* const end = name.data() + name.size();
+  if (find_odd_in_name(name.data(), end) == end) return false;
   return std::any_of(std::begin(framing_names), std::end(framing_names), [name](FieldName known) {
     auto const text = name_of(known);
     if (text.size() != name.size()) return false;

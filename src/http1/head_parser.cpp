@@ -1,9 +1,9 @@
-// One pass, a table look-up for each byte of a name, eight bytes at a time for values.
+// One pass over names and values, eight bytes at a time.
 #include "head_parser.hpp"
 
 #include <array>
-#include <bit>
-#include <cstring>
+
+#include "certgate/http/byte_scan.hpp"
 
 namespace certgate::http1 {
 namespace {
@@ -31,36 +31,19 @@ constexpr auto byte_classes = [] {
 
 unsigned class_of_byte(char c) { return byte_classes[static_cast<unsigned char>(c)]; }
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
-
-constexpr std::uint64_t in_every_byte(std::uint64_t value) { return 0x0101010101010101U * value; }
-
-// The high bit of each byte that is a control. Exact for the first one; a byte behind it may be
-// marked wrongly, for subtracting borrows from it.
-std::uint64_t mark_controls(std::uint64_t word) {
-  auto const below_space = (word - in_every_byte(0x20)) & ~word;
-  auto const without_del = word ^ in_every_byte(0x7F);
-  auto const del = (without_del - in_every_byte(1)) & ~without_del;
-  return (below_space | del) & in_every_byte(0x80);
+// The end of a name's bytes. Most names are letters, digits and hyphens throughout; what else a
+// token may hold is looked up.
+char const* end_of_name(char const* at, char const* end, unsigned& classes) {
+  at = http::find_odd_in_name(at, end);
+  for (unsigned one; ((one = class_of_byte(*at)) & name_byte) != 0; ++at) classes |= one;
+  return at;
 }
 
 // The first control character other than HTAB. REQUIRES: there is one before `end`.
-char const* find_control(char const* at, char const* end) {
-  static_assert(std::endian::native == std::endian::little, "the first byte is the lowest");
-  for (;;) {
-    while (end - at >= 8) {
-      std::uint64_t word;
-      std::memcpy(&word, at, sizeof(word));
-      if (auto const marks = mark_controls(word); marks != 0) {
-        at += std::countr_zero(marks) / 8;
-        break;
-      }
-      at += 8;
-    }
-    while (!is_control(*at)) ++at;
-    if (*at != '\t') return at;
-    ++at;
-  }
+char const* find_bad_or_end(char const* at, char const* end) {
+  at = http::find_control(at, end);
+  while (*at == '\t') at = http::find_control(at + 1, end);
+  return at;
 }
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
@@ -93,7 +76,7 @@ bool is_token_list(std::string_view value) {
 Flaw parse_field_line(char const* at, char const* end, FieldLines& lines, char const*& next) {
   auto const* const name_begin = at;
   unsigned classes = 0;
-  for (unsigned one; ((one = class_of_byte(*at)) & name_byte) != 0; ++at) classes |= one;
+  at = end_of_name(at, end, classes);
   auto const name = between(name_begin, at);
   if (name.empty() && *at == '\r') return Flaw::bare_cr;
   if (name.empty() || *at != ':') return Flaw::bad_name;
@@ -101,7 +84,7 @@ Flaw parse_field_line(char const* at, char const* end, FieldLines& lines, char c
   do ++at;
   while (is_blank(*at));
   auto const* const value_begin = at;
-  at = find_control(at, end);
+  at = find_bad_or_end(at, end);
   if (*at != '\r') return Flaw::bad_value;
   if (at[1] != '\n') return Flaw::bare_cr;
   auto const* value_end = at;
@@ -194,7 +177,7 @@ Flaw parse_response_head(std::string_view block, http::ResponseHead& head, Field
   if (*at != ' ') return Flaw::bad_status;
 
   auto const* const reason = ++at;
-  at = find_control(at, end);
+  at = find_bad_or_end(at, end);
   if (*at != '\r') return Flaw::bad_reason;
   if (at[1] != '\n') return Flaw::bare_cr;
   head.reason = between(reason, at);

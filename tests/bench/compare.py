@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import resource
 import subprocess
 
@@ -94,19 +95,22 @@ def host_system():
 
 
 def environment():
-    def first(*command):
+    def version(*command):
+        """The last word of the first line that looks like a version."""
         try:
             done = subprocess.run(command, capture_output=True, text=True)
-            return (done.stdout + done.stderr).splitlines()[0]
+            return re.findall(r"\d+\.\d[\w.+~-]*", (done.stdout + done.stderr).splitlines()[0])[-1]
         except (OSError, IndexError):
             return "?"
+
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout
 
     cpu = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                 if line.startswith("model name")), "?")
     return {"system": host_system(), "kernel": platform.release(), "cpu": cpu, "cpus": os.cpu_count(),
-            "openssl": first("openssl", "version"), "nginx": first("nginx", "-v"),
-            "haproxy": first("haproxy", "-v"), "caddy": first("caddy", "version"),
-            "compiler": first("c++", "--version"), "commit": first("git", "rev-parse", "--short", "HEAD"),
+            "openssl": version("openssl", "version", "-v"), "nginx": version("nginx", "-v"),
+            "haproxy": version("haproxy", "-v"), "caddy": version("caddy", "version"),
+            "compiler": "g++ " + version("g++", "--version"), "commit": commit.strip() or "?",
             "when": datetime.datetime.utcnow().strftime("%Y-%m-%d"), "load_before": os.getloadavg()}
 
 
