@@ -24,12 +24,12 @@ std::unique_ptr<LoadedPolicy> LoadedPolicy::load(std::string const& path) {
   }
   auto metrics = std::make_unique<telemetry::MetricRegistry>(1);
   auto const now = SystemClock{}.unix_seconds();
-  gateway::Builder builder;
   auto const kept = gateway::load_kept_state(*config, SystemClock{});
   if (!kept) {
     std::cerr << render(config->state_directory.mark.diagnostic(kept.error().detail));
     return nullptr;
   }
+  gateway::Builder builder(kept->fetched);
   auto built = builder.build(*config, 1, now, *metrics, kept->deny_list);
   if (!built) {
     std::cerr << render(built.error());

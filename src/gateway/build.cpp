@@ -56,9 +56,10 @@ bool is_laxer(x509::ClientAuthMode a, x509::ClientAuthMode b) {
 // One build: the state that its steps share.
 class Build {
  public:
-  Build(config::Config const& config, tls::ServerIdentities& identities, MaterialCache& cache,
-        UnixSeconds at)
+  Build(config::Config const& config, CrlStore const& fetched, tls::ServerIdentities& identities,
+        MaterialCache& cache, UnixSeconds at)
       : config_(config),
+        fetched_(fetched),
         at_(at),
         materials_(cache, identities, diagnostics_, built_.expiries, at) {}
 
@@ -70,6 +71,7 @@ class Build {
   void build_hosts();
   std::shared_ptr<proxy::Site> build_host(config::Host const& host);
   bool set_client_auth(config::Host const& host, tls::HostOptions& options, proxy::Site& site);
+  bool warn_about_urls(config::ClientAuth const& auth, std::vector<CrlUrl> const& urls);
   tls::Profile::Pointer profile_for(config::Host const& host);
   std::size_t origin_index(std::string const& name) const;
   void set_forwarding(config::Host const& host, proxy::Site& site);
@@ -79,6 +81,7 @@ class Build {
   void set_limits();
 
   config::Config const& config_;
+  CrlStore const& fetched_;
   UnixSeconds at_;
   Diagnostics diagnostics_;
   Built built_;
@@ -153,34 +156,51 @@ bool Build::set_client_auth(config::Host const& host, tls::HostOptions& options,
   client.on_expired_crl = *auth.on_expired_crl == config::OnExpiredCrl::use_last
                               ? x509::OnExpiredCrl::use_last
                               : x509::OnExpiredCrl::deny;
-  // A list that nobody fetches would let revoked certificates in without a word.
-  for (auto const& source : auth.crl) {
-    if (source.kind != config::CrlSource::Kind::url) continue;
-    diagnostics_.add(source.mark.diagnostic(
-        "CRLs are not fetched from URLs yet",
-        "fetch the list with a timer into a file and name that file: it is watched"));
-    return false;
-  }
-  if (*auth.crl_distribution_points) {
-    diagnostics_.add(auth.crl_distribution_points.mark.diagnostic(
-        "CRLs are not fetched from distribution points yet",
-        "fetch the list with a timer into a file and name that file with `crl`: it is watched"));
-    return false;
-  }
-  if (auth.crl.empty()) {
+  auto const urls = crl_urls_of(auth, *anchors, name);
+  if (!warn_about_urls(auth, urls)) return false;
+  if (auth.crl.empty() && urls.empty()) {
     diagnostics_.add(auth.mark.diagnostic(
         "host `" + name + "` has no CRL: a certificate that its CA revoked is still accepted",
         "name the CA's list with `crl`, or deny single certificates with `certgate deny`",
         Severity::warning));
     return true;
   }
-  auto const set = materials_.revocations(auth, *anchors, {}, name);
+  auto const set = materials_.revocations(auth, *anchors, fetched_.lists(urls), name);
   if (!set) return false;
   client.revocations = set->index;
   auto& sets = generation_->revocations;
   auto const known = std::find(sets.begin(), sets.end(), set->index);
   site.revocations = static_cast<std::size_t>(known - sets.begin());
   if (known == sets.end()) sets.push_back(set->index);
+  return true;
+}
+
+// A list that is never had denies everybody, and one that nobody asks for denies nobody: both are
+// said. False: it cannot be meant.
+bool Build::warn_about_urls(config::ClientAuth const& auth, std::vector<CrlUrl> const& urls) {
+  bool const has_points = std::any_of(urls.begin(), urls.end(),
+                                      [](auto const& url) { return url.from_certificate; });
+  if (*auth.crl_distribution_points && !has_points) {
+    diagnostics_.add(auth.crl_distribution_points.mark.diagnostic(
+        "no certificate in `ca` names an http(s) distribution point of a list that one of them signs",
+        "an intermediate names the list of the CA above it: both must be in `ca`; the list that "
+        "speaks for clients is named with `crl: https://…`"));
+    return false;
+  }
+  for (auto const& url : urls) {
+    if (fetched_.find(url.key) != nullptr) continue;
+    diagnostics_.add(url.mark.diagnostic(
+        "there is no list yet from " + url.text(),
+        "clients that it would speak for count as not verified until it is fetched",
+        Severity::warning));
+  }
+  if (!urls.empty() && config_.state_directory.empty()) {
+    diagnostics_.add(urls.front().mark.diagnostic(
+        "a fetched CRL is not kept without `state_directory`",
+        "after a restart while the CA's server is away every client counts as not verified; add "
+        "`state_directory: /var/lib/certgate`",
+        Severity::warning));
+  }
   return true;
 }
 
@@ -366,7 +386,9 @@ Result<Built, Diagnostics> Build::run(std::uint64_t number, telemetry::MetricReg
   return std::move(built_);
 }
 
-Builder::Builder() : inside_(std::make_unique<Inside>()) {}
+Builder::Builder(std::shared_ptr<CrlStore const> fetched) : inside_(std::make_unique<Inside>()) {
+  inside_->fetched = fetched != nullptr ? std::move(fetched) : std::make_shared<CrlStore const>();
+}
 Builder::~Builder() = default;
 
 Result<Built, Diagnostics> Builder::build(config::Config const& config, std::uint64_t number,
@@ -374,7 +396,7 @@ Result<Built, Diagnostics> Builder::build(config::Config const& config, std::uin
                                           x509::DenyList::Pointer deny_list) {
   inside_->working = inside_->kept;
   inside_->origins_working.clear();
-  Build build(config, inside_->identities, inside_->working, at);
+  Build build(config, *inside_->fetched, inside_->identities, inside_->working, at);
   return build.run(number, metrics, std::move(deny_list), inside_->origins_kept,
                    inside_->origins_working);
 }

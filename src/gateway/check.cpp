@@ -10,9 +10,9 @@ Result<Checked, Diagnostics> check(std::string const& config_path, UnixSeconds a
   if (!loaded) return fail(std::move(loaded.error()));
   Checked checked{std::move(*loaded), {}};
   telemetry::MetricRegistry metrics(1);
-  Builder builder;
   auto const kept = load_kept_state(checked.config, SystemClock{});
   if (!kept) return fail(one(checked.config.state_directory.mark.diagnostic(kept.error().detail)));
+  Builder builder(kept->fetched);
   auto built = builder.build(checked.config, 1, at, metrics, kept->deny_list);
   if (!built) return fail(std::move(built.error()));
   checked.built = std::move(*built);

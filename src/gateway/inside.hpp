@@ -15,6 +15,7 @@
 #include "certgate/proxy/worker.hpp"
 #include "certgate/telemetry/log.hpp"
 #include "certgate/upstream/health.hpp"
+#include "crl_fetching.hpp"
 #include "crl_watch.hpp"
 #include "deny_book.hpp"
 #include "listeners.hpp"
@@ -53,7 +54,8 @@ struct Gateway::Inside final : admin::Control {
 
   SystemClock system_clock;
   GatewayOptions options;
-  Builder builder;
+  std::shared_ptr<CrlStore> crl_store = std::make_shared<CrlStore>();
+  Builder builder{crl_store};
   std::unique_ptr<telemetry::MetricRegistry> registry;
   std::unique_ptr<telemetry::AccessLog> access_log;
   telemetry::Log& log = telemetry::process_log();
@@ -84,6 +86,7 @@ struct Gateway::Inside final : admin::Control {
   net::Loop reloads;  // those that the admin address asked for, one after the other
   std::thread reload_thread;
 
+  std::unique_ptr<CrlFetching> crl_fetching;
   std::unique_ptr<CrlWatch> crl_watch;
   std::atomic<std::uint64_t> lists_renewed{0}, lists_refused{0};
   std::vector<std::string> list_problems;  // of the last look; under the mutex

@@ -313,6 +313,8 @@ std::optional<RevocationSet> Materials::revocations(
     for (auto& path : *found) paths.emplace_back(std::move(path), source.mark);
   }
 
+  if (*client_auth.crl_distribution_points) key += "distribution points\n";
+
   std::string contents_key;
   for (auto const& anchor : anchors) {
     auto const& bytes = anchor->fingerprint().bytes;

@@ -35,7 +35,8 @@ Refreshed Builder::refresh(config::Config const& config, proxy::Generation const
     Diagnostics diagnostics;
     std::vector<Expiry> ends;
     Materials materials(inside_->kept, inside_->identities, diagnostics, ends, at);
-    auto const renewed = materials.revocations(auth, anchors, {}, name);
+    auto const fetched = inside_->fetched->lists(crl_urls_of(auth, anchors, name));
+    auto const renewed = materials.revocations(auth, anchors, fetched, name);
     if (!renewed) {
       for (auto const& expiry : expiries) {
         if (expiry.kind == Expiry::Kind::crl && expiry.used_by == name) {

@@ -80,6 +80,7 @@ Result<Receipt, Diagnostics> Gateway::Inside::reload_now() {
   auto const began = std::chrono::steady_clock::now();
   auto refuse = [&](Diagnostics diagnostics) {
     builder.roll_back();
+    crl_fetching->roll_back();
     ++failed_reloads;
     last_failure.clear();
     for (auto const& diagnostic : diagnostics) {
@@ -94,6 +95,7 @@ Result<Receipt, Diagnostics> Gateway::Inside::reload_now() {
   auto loaded = load_config(options.config_path);
   if (!loaded) return refuse(std::move(loaded.error()));
   auto const wanted = std::make_shared<config::Config const>(std::move(*loaded));
+  if (auto had = crl_fetching->prepare(*wanted); !had) return refuse(std::move(had.error()));
   auto const number = current.generation->number + 1;
   auto built = builder.build(*wanted, number, options.clock->unix_seconds(), *registry,
                              denied->list());
@@ -143,6 +145,7 @@ Result<Receipt, Diagnostics> Gateway::Inside::reload_now() {
   take_listeners(listeners, std::move(*opened), workers);
   background.post([this, origins = generation->origins] { health->watch(origins); });
   builder.commit();
+  crl_fetching->commit();
   config = wanted;
   current = std::move(*built);
   loaded_at = options.clock->now();

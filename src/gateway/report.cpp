@@ -67,6 +67,7 @@ std::string Gateway::Inside::status() {
   }
   facts.now = options.clock->unix_seconds();
   facts.list_problems = list_problems;
+  facts.crl_urls = crl_fetching->states();
   facts.denied = denied->entries(facts.now);
   facts.denied_is_kept = denied->is_kept();
   return format_status(facts, *current.generation, current.expiries, current.warnings);

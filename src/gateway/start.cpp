@@ -105,6 +105,10 @@ Result<void, Diagnostics> Gateway::Inside::start() {
   auto book = DenyBook::open(config->state_directory.resolved, options.clock->unix_seconds());
   if (!book) return fail(one(config->state_directory.mark.diagnostic(book.error().detail)));
   denied = std::move(*book);
+  crl_fetching = std::make_unique<CrlFetching>(*options.clock, crl_store, log, [this] {
+    reloads.post([this] { refresh_lists(); });
+  });
+  if (auto done = crl_fetching->start(*config); !done) return fail(std::move(done.error()));
   auto built = builder.build(*config, 1, options.clock->unix_seconds(), *registry, denied->list());
   if (!built) return fail(std::move(built.error()));
   current = std::move(*built);
@@ -117,6 +121,7 @@ Result<void, Diagnostics> Gateway::Inside::start() {
     close_sockets(*opened);
     return fail(std::move(done.error()));
   }
+  crl_fetching->log_is_open();
   if (auto done = start_workers(); !done) {
     close_sockets(*opened);
     return fail(std::move(done.error()));
@@ -141,6 +146,8 @@ Result<void, Diagnostics> Gateway::Inside::start() {
                         auto const count = denied->entries(options.clock->unix_seconds()).size();
                         return telemetry::MetricRegistry::Values{{{}, static_cast<double>(count)}};
                       });
+  crl_fetching->register_metrics(*registry);
+  crl_fetching->is_in_force();
   // Every listener accepts once the messages that were posted before this one have run.
   on_each_worker([](proxy::Worker&) {});
   serving = true;

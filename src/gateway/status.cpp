@@ -122,6 +122,21 @@ std::string format_status(StatusFacts const& facts, proxy::Generation const& gen
   json.key("crl_problems"), json.open('[');
   for (auto const& problem : facts.list_problems) json.string(problem);
   json.close(']');
+  json.key("crl_urls"), json.open('[');
+  for (auto const& url : facts.crl_urls) {
+    json.item(), json.open('{');
+    json.key("url"), json.string(url.url);
+    json.key("host"), json.string(url.host);
+    json.key("list"), json.string(url.has_list ? url.list : "none yet");
+    json.key("bytes"), json.number(static_cast<std::int64_t>(url.bytes));
+    if (url.good_at) json.key("fetched"), json.string(time_text(*url.good_at));
+    json.key("next"), json.string(time_text(url.next_at));
+    json.key("failures"), json.number(static_cast<std::int64_t>(url.failures));
+    json.key("failures_in_a_row"), json.number(url.failures_in_a_row);
+    json.key("last_failure"), json.string(url.last_failure);
+    json.close('}');
+  }
+  json.close(']');
   json.key("denied"), json.open('[');
   for (auto const& entry : facts.denied) {
     json.item(), json.open('{');

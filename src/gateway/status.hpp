@@ -8,6 +8,7 @@
 #include "certgate/proxy/worker.hpp"
 #include "certgate/telemetry/access_log.hpp"
 #include "certgate/tls/session_store.hpp"
+#include "crl_fetcher.hpp"
 
 namespace certgate::gateway {
 
@@ -24,6 +25,7 @@ struct StatusFacts {
   std::string last_failure;
   std::vector<std::string> listeners;
   std::vector<std::string> list_problems;  // CRLs that were refused at the last look
+  std::vector<CrlFetchState> crl_urls;
   std::vector<x509::DenyEntry> denied;
   bool denied_is_kept = false;
 };

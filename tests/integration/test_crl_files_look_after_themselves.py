@@ -153,14 +153,3 @@ def test_check_at_a_later_day_lists_what_has_ended_by_then(setup):
     assert "from then on" in over
     assert "client_ca" in "\n".join(line for line in lines if line.startswith("ends"))
     proxy.run("check", "--config", gate_config, "--at", "soon", status=2)
-
-
-@pytest.mark.parametrize("auth", [
-    {"crl": "http://crl.example.com/clients.crl"}, {"crl_distribution_points": True},
-])
-def test_a_list_that_nobody_fetches_is_refused_rather_than_passed_over(setup, auth):
-    host = setup.host()
-    host["client_auth"].update(auth)
-    path = setup.folder / "certgate.yaml"
-    path.write_text(json.dumps(setup.config(hosts=[host])))
-    assert "not fetched from" in proxy.run("check", "--config", path, status=2).stderr

@@ -58,9 +58,12 @@ class DiskReader final : public config::FileReader {
   Result<std::string> read(std::string const& path) override;
 };
 
+class CrlStore;  // lists that were fetched; src/gateway/crl_store.hpp
+
 class Builder {
  public:
-  Builder();
+  // `fetched`: the lists of addresses; null: none was ever fetched.
+  explicit Builder(std::shared_ptr<CrlStore const> fetched = nullptr);
   ~Builder();
 
   // `number` is the Generation's; `at` the moment for which validity is judged.

@@ -1,0 +1,46 @@
+// A list that came from an address: judged before it is taken, kept on disk for the next start.
+//
+// Judging is the same for what a server sent and for what the disk gave back: somebody else may have
+// written either. A file is one text head (address, validators, length) and then the bytes as they
+// came; it is written whole or not at all.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "certgate/base/result.hpp"
+#include "certgate/fetch/get.hpp"
+#include "certgate/x509/revocation_index.hpp"
+#include "crl_urls.hpp"
+
+namespace certgate::gateway {
+
+struct FetchedList {
+  std::vector<x509::Crl::Pointer> lists;
+  std::vector<x509::CrlFacts> facts;
+  std::size_t bytes = 0;  // as fetched
+  fetch::Validators validators;
+  UnixSeconds fetched_at = 0;
+};
+
+// What the bytes hold, if all of it may be used: PEM or DER, each list issued and signed by one of
+// the authorities that may sign lists, with a scope and extensions that are understood, a delta
+// only together with its base.
+Result<FetchedList> judge_list(std::string bytes, CrlUrl const& url);
+
+// A list of an issuer and scope that `before` has may be as new as that one or newer.
+Result<void> refuse_older_list(FetchedList const& next, FetchedList const& before);
+bool is_same_list(FetchedList const& a, FetchedList const& b);
+// nextUpdate of the list that ends first.
+std::optional<UnixSeconds> end_of(FetchedList const& list);
+// "12 revoked, number 0A, until 2026-12-01 10:00 UTC".
+std::string describe(FetchedList const& list);
+
+std::string format_kept_list(CrlUrl const& url, FetchedList const& list, std::string_view bytes);
+// Judged. Error `not_found`: nothing is kept. Other errors name the file.
+Result<FetchedList> read_kept_list(std::string const& state_directory, CrlUrl const& url);
+Result<void> write_kept_list(std::string const& state_directory, CrlUrl const& url,
+                             FetchedList const& list, std::string_view bytes);
+
+}  // namespace certgate::gateway

@@ -1,0 +1,705 @@
+"""CRLs from http(s) addresses: kept fresh, judged before they are taken, never lost, and no way in."""
+
+import contextlib
+import datetime
+import gzip
+import json
+import re
+import ssl
+import threading
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+
+import proxy
+
+LOOPBACK = ["127.0.0.1/32"]
+
+
+class CrlServer(proxy.Origin):
+    """Says whatever `answer(handler, request)` says; at first what lies in a CA's file."""
+
+    def __init__(self, authority, **options):
+        self.authority = authority
+        self.answer = self.serve_file
+        super().__init__(respond=lambda handler, request: self.answer(handler, request), **options)
+
+    @property
+    def address(self):
+        return f"{self.url}/clients.crl"
+
+    def serve_file(self, handler, _request=None):
+        self.serve(handler, self.authority.crl_path.read_bytes())
+
+    @staticmethod
+    def serve(handler, body, *, length=None, headers=()):
+        with contextlib.suppress(OSError):
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(body) if length is None else length))
+            for name, value in headers:
+                handler.send_header(name, value)
+            handler.end_headers()
+            handler.wfile.write(body)
+            handler.wfile.flush()
+        handler.close_connection = True
+
+
+@pytest.fixture
+def server(setup):
+    with CrlServer(setup.ca) as crl_server:
+        yield crl_server
+
+
+def refresh(**changes):
+    settings = {"interval": "200ms", "retry": "100ms", "timeout": f"{proxy.PATIENCE:.0f}s",
+                "start_wait": f"{proxy.PATIENCE:.0f}s", "allowed_networks": LOOPBACK}
+    settings.update(changes)
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def config_of(setup, *addresses, host=None, crl_refresh=None, client_auth=None, state=True, **changes):
+    host = host or setup.host()
+    host["client_auth"]["crl"] = list(addresses)
+    host["client_auth"].update(client_auth or {})
+    if state:
+        changes["state_directory"] = "state"
+    hosts = changes.pop("hosts", [])
+    return setup.config(admin={"address": f"unix:{setup.folder}/admin.sock"}, hosts=[host, *hosts],
+                        crl_refresh=crl_refresh or refresh(), **changes)
+
+
+def status_of(gate):
+    return json.loads(proxy.run("status", "--config", gate.config_path).stdout)
+
+
+def metric(gate, name):
+    text = proxy.admin_get(gate.folder / "admin.sock", "/metrics")[1]
+    found = re.findall(rf"^{name}\{{[^}}]*\}} (\S+)$", text, re.MULTILINE)
+    return [float(value) for value in found]
+
+
+def wait_for_log(gate, text, count=1):
+    proxy.wait_until(lambda: gate.log().count(text) >= count, f"{count} times {text!r} in the log")
+
+
+def wait_for(client, status):
+    proxy.wait_until(lambda: client.get().status == status, f"status {status}")
+
+
+class Bystander:
+    """Asks all the time on one connection; every answer must be 200."""
+
+    def __init__(self, setup, gate, identity):
+        self.client = setup.client(gate, identity)
+        self.over = threading.Event()
+        self.answers = []
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.over.is_set():
+            try:
+                self.answers.append(self.client.get().status)
+            except Exception as error:  # told by the test
+                self.answers.append(repr(error))
+                return
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        self.client.close()
+        assert set(self.answers) == {200}, set(self.answers)
+
+
+def test_a_fetched_list_is_in_force_from_the_start_and_changes_reach_open_connections(setup, server):
+    device, other, lost = (setup.ca.issue(name) for name in ("sensor-7", "sensor-8", "lost"))
+    setup.ca.revoke(lost)
+    with setup.start(config_of(setup, server.address)) as gate, \
+            setup.client(gate, device) as client, Bystander(setup, gate, other):
+        with setup.client(gate, lost) as thief:
+            assert thief.get().status == 403
+        assert client.get().status == 200
+        setup.ca.revoke(device)
+        wait_for(client, 403)
+        log = gate.log()
+        assert f"CRL fetched: {server.address}: 1 revoked, number 02" in log
+        assert "2 revoked, 1 before" in re.search("revocations renewed: version 2: (.*)", log)[1]
+        assert "reloaded" not in log
+        [url] = status_of(gate)["crl_urls"]
+        assert url["url"] == server.address and url["host"] == "api.example.com"
+        assert url["list"].startswith("2 revoked, number 03, until ")
+        assert url["failures_in_a_row"] == 0 and url["last_failure"] == ""
+        assert url["bytes"] == len(setup.ca.crl_path.read_bytes())
+        assert metric(gate, "certgate_crl_fetch_bytes") == [url["bytes"]]
+        assert metric(gate, "certgate_crl_fetch_failures_in_a_row") == [0]
+        assert metric(gate, "certgate_crl_fetch_failures_total") == [0]
+        assert metric(gate, "certgate_crl_fetch_age_seconds")[0] < proxy.PATIENCE
+        assert metric(gate, "certgate_crl_fetch_next_seconds")[0] <= 1
+        assert [e["file"] for e in status_of(gate)["expiries"] if e["kind"] == "crl"] == [server.address]
+
+
+def test_der_is_as_good_as_pem(setup, server):
+    lost, device = setup.ca.issue("lost"), setup.ca.issue("sensor-7")
+    setup.ca.revoke(lost)
+    crl = x509.load_pem_x509_crl(setup.ca.crl_path.read_bytes())
+    der = crl.public_bytes(serialization.Encoding.DER)
+    server.answer = lambda handler, _: server.serve(handler, der)
+    with setup.start(config_of(setup, server.address)) as gate, \
+            setup.client(gate, lost) as thief, setup.client(gate, device) as client:
+        assert (thief.get().status, client.get().status) == (403, 200)
+
+
+# --- What a server may say ------------------------------------------------------------------------
+
+
+def signed(authority, *, number, revoked=(), extensions=(), this_update=None, next_update=None,
+           subject=None):
+    """A list in PEM, newer than any other when `number` is."""
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(subject or authority.subject)
+        .last_update(this_update or proxy.now())
+        .next_update(next_update or proxy.now() + datetime.timedelta(days=40))
+        .add_extension(x509.CRLNumber(number), False)
+    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    for identity in revoked:
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder()
+            .serial_number(identity.certificate.serial_number)
+            .revocation_date(proxy.now())
+            .build()
+        )
+    return builder.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def send_raw(data):
+    def answer(handler, _request):
+        with contextlib.suppress(OSError):
+            handler.wfile.write(data)
+            handler.wfile.flush()
+        handler.close_connection = True
+    return answer
+
+
+def redirect_to(place):
+    return send_raw(f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())
+
+
+def body(content, **options):
+    return lambda handler, _request: CrlServer.serve(handler, content, **options)
+
+
+def endless(handler, _request):
+    with contextlib.suppress(OSError):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            handler.wfile.write(b"x" * 65536)
+    handler.close_connection = True
+
+
+def tampered(pem):
+    der = bytearray(x509.load_pem_x509_crl(pem).public_bytes(serialization.Encoding.DER))
+    der[len(der) // 2] ^= 1
+    return bytes(der)
+
+
+def same_name(setup):
+    return proxy.Authority(setup.folder / "elsewhere", "Client CA")
+
+
+BAD = {
+    "answers 500": lambda s: (send_raw(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"),
+                              "the server answered 500 Internal Server Error"),
+    "answers 404": lambda s: (send_raw(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"),
+                              "the server answered 404 Not Found"),
+    "answers 204": lambda s: (send_raw(b"HTTP/1.1 204 No\r\n\r\n"), "the server answered 204"),
+    "answers 304 unasked": lambda s: (send_raw(b"HTTP/1.1 304 No\r\n\r\n"), "the server answered 304"),
+    "no HTTP": lambda s: (send_raw(b"SSH-2.0-OpenSSH_9\r\n\r\n"), "not HTTP as it should be"),
+    "two lengths": lambda s: (send_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n"
+                                       b"Content-Length: 2\r\n\r\nxx"), "not HTTP as it should be"),
+    "garbage": lambda s: (body(b"\x00\xff garbage"), "CRL not fetched"),
+    "web page": lambda s: (body(b"<!DOCTYPE html><html>Log in</html>"), "it is a web page (HTML)"),
+    "empty": lambda s: (body(b""), "it is empty"),
+    "closed early": lambda s: (send_raw(b""), "closed the connection without an answer"),
+    "truncated": lambda s: (body(s.ca.crl_path.read_bytes()[:200], length=10_000),
+                            "the body ended after 200 of 10000 bytes"),
+    "truncated PEM of no length": lambda s: (
+        send_raw(b"HTTP/1.1 200 OK\r\n\r\n" + s.ca.crl_path.read_bytes()[:200]), "cut off"),
+    "truncated chunks": lambda s: (
+        send_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"),
+        "the body ended after 5 bytes"),
+    "huge and says so": lambda s: (body(b"x", length=10**12), "longer than 64 KiB"),
+    "huge without a word": lambda s: (endless, "longer than 64 KiB"),
+    "compressed": lambda s: (body(gzip.compress(s.ca.crl_path.read_bytes()),
+                                  headers=[("Content-Encoding", "gzip")]), "compressed (gzip)"),
+    "replayed": lambda s: (body(signed(s.ca, number=0)), "goes backwards: number"),
+    "older by date": lambda s: (
+        body(signed(s.ca, number=s.ca.crl_number,
+                    this_update=proxy.now() - datetime.timedelta(days=1))), "goes backwards: one of"),
+    "other CA of the same name": lambda s: (
+        body(signed(same_name(s), number=99)), "cannot be trusted"),
+    "other CA": lambda s: (body(signed(s.server_ca, number=99)), "none of the CAs"),
+    "tampered": lambda s: (body(tampered(signed(s.ca, number=99))), "CRL not fetched"),
+    "critical and unknown": lambda s: (
+        body(signed(s.ca, number=99, extensions=[
+            (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)])),
+        "critical extension that is not understood"),
+    "delta without its base": lambda s: (
+        body(signed(s.ca, number=99, extensions=[(x509.DeltaCRLIndicator(1), True)])),
+        "a delta without its base"),
+    "led to loopback": lambda s: (redirect_to("http://127.0.0.2/x"), "127.0.0.2 (loopback)"),
+    "led to metadata": lambda s: (redirect_to("http://169.254.169.254/latest/meta-data/"),
+                                  "169.254.169.254 (link-local)"),
+    "led to a private network": lambda s: (redirect_to("http://10.0.0.1/"), "10.0.0.1 (private)"),
+    "led to a mapped address": lambda s: (redirect_to("http://[::ffff:192.168.0.1]/"), "(private)"),
+    "led to a name of loopback": lambda s: (redirect_to("http://localhost:1/"), "localhost"),
+    "led to a file": lambda s: (redirect_to("file:///etc/passwd"), "is not an http:// or https://"),
+    "led to LDAP": lambda s: (redirect_to("ldap://127.0.0.1/"), "is not an http:// or https://"),
+    "led in a circle": lambda s: (redirect_to("/clients.crl"), "more than 3 redirects"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_answer_changes_nothing_and_is_told(setup, server, kind):
+    (setup.folder / "elsewhere").mkdir()
+    device, lost, next_lost = (setup.ca.issue(name) for name in ("sensor-7", "lost", "next"))
+    setup.ca.revoke(lost)
+    config = config_of(setup, server.address, crl_refresh=refresh(max_bytes="64KiB"))
+    with setup.start(config) as gate, setup.client(gate, lost) as thief, \
+            setup.client(gate, next_lost) as next_thief, Bystander(setup, gate, device):
+        assert (thief.get().status, next_thief.get().status) == (403, 200)
+        server.answer, sentence = BAD[kind](setup)
+        wait_for_log(gate, sentence)
+        line = next(line for line in gate.log().splitlines() if sentence in line)
+        assert f"CRL not fetched: {server.address}: " in line
+        assert "the last good one stays in force (1 revoked, number 02" in line
+        # Again and again, without a line for each.
+        proxy.wait_until(lambda: metric(gate, "certgate_crl_fetch_failures_in_a_row")[0] >= 5,
+                         "five failures")
+        assert gate.log().count("CRL not fetched") <= 4
+        assert (thief.get().status, next_thief.get().status) == (403, 200)
+        [url] = status_of(gate)["crl_urls"]
+        assert sentence in url["last_failure"] or sentence == "CRL not fetched"
+        assert url["failures_in_a_row"] >= 5 and url["list"].startswith("1 revoked, number 02")
+        # And it comes back by itself.
+        setup.ca.revoke(next_lost)
+        server.answer = server.serve_file
+        wait_for(next_thief, 403)
+        assert thief.get().status == 403
+        proxy.wait_until(lambda: metric(gate, "certgate_crl_fetch_failures_in_a_row") == [0], "an end")
+
+
+def test_a_server_that_stalls_is_left_after_the_timeout(setup, server):
+    device, lost = setup.ca.issue("sensor-7"), setup.ca.issue("lost")
+    config = config_of(setup, server.address, crl_refresh=refresh(timeout="300ms"))
+    release = threading.Event()
+
+    def stall(handler, _request):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx")
+        release.wait(proxy.PATIENCE)
+        handler.close_connection = True
+
+    with setup.start(config) as gate, setup.client(gate, lost) as thief, \
+            Bystander(setup, gate, device):
+        wait_for(thief, 200)
+        server.answer = stall
+        wait_for_log(gate, "not done within 300 ms")
+        setup.ca.revoke(lost)
+        server.answer = server.serve_file
+        wait_for(thief, 403)
+        release.set()
+
+
+def test_an_unchanged_list_is_not_sent_again(setup, server):
+    device = setup.ca.issue("sensor-7")
+    content = setup.ca.crl_path.read_bytes()
+    not_modified = []
+
+    def answer(handler, request):
+        if request.headers.get("If-None-Match") == '"one"':
+            assert request.headers.get("If-Modified-Since") == "Mon, 30 Nov 2026 10:00:00 GMT"
+            handler.send_response(304)
+            handler.end_headers()
+            not_modified.append(request)
+            return
+        server.serve(handler, content, headers=[
+            ("ETag", '"one"'), ("Last-Modified", "Mon, 30 Nov 2026 10:00:00 GMT")])
+
+    server.answer = answer
+    with setup.start(config_of(setup, server.address)) as gate, setup.client(gate, device) as client:
+        proxy.wait_until(lambda: len(not_modified) >= 3, "three times 304")
+        assert len(server.requests) - len(not_modified) <= 1
+        assert gate.log().count("CRL fetched: ") == 1
+        assert "revocations renewed" not in gate.log()
+        assert metric(gate, "certgate_crl_fetch_failures_total") == [0]
+        assert client.get().status == 200
+    # The validators outlive a restart, together with the list.
+    before = len(server.requests)
+    with setup.start(config_of(setup, server.address)) as gate:
+        proxy.wait_until(lambda: len(server.requests) > before, "a request")
+        assert server.requests[before].headers.get("If-None-Match") == '"one"'
+
+
+def test_a_redirect_to_an_allowed_place_is_followed(setup, server):
+    lost = setup.ca.issue("lost")
+    setup.ca.revoke(lost)
+
+    def answer(handler, request):
+        if request.path == "/clients.crl":
+            redirect_to("../real/list?x=1")(handler, request)
+        else:
+            server.serve_file(handler)
+
+    server.answer = answer
+    with setup.start(config_of(setup, server.address)) as gate, setup.client(gate, lost) as thief:
+        assert thief.get().status == 403
+        assert [r.path for r in server.requests[:2]] == ["/clients.crl", "/real/list?x=1"]
+
+
+@pytest.mark.parametrize("policy, status", [("deny", 403), ("use_last", 200)])
+def test_a_stale_list_means_what_on_expired_crl_says(setup, server, policy, status):
+    device, lost = setup.ca.issue("sensor-7"), setup.ca.issue("lost")
+    setup.ca.revoked.append((lost.certificate.serial_number, x509.ReasonFlags.key_compromise))
+    ended = proxy.now() - datetime.timedelta(hours=1)
+    setup.ca.write_crl(next_update=ended, this_update=ended - datetime.timedelta(hours=1))
+    config = config_of(setup, server.address, client_auth={"on_expired_crl": policy})
+    with setup.start(config) as gate, setup.client(gate, device) as client, \
+            setup.client(gate, lost) as thief:
+        assert (client.get().status, thief.get().status) == (status, 403)
+        wait_for_log(gate, "has ended on")
+        setup.ca.write_crl()
+        wait_for(client, 200)
+        assert thief.get().status == 403
+
+
+# --- Starts ---------------------------------------------------------------------------------------
+
+
+def test_without_any_list_clients_are_not_verified_until_it_comes(setup, server):
+    device = setup.ca.issue("sensor-7")
+    server.answer = send_raw(b"")
+    open_host = setup.host(names=["www.example.com"], mode="off")
+    rules = [{"name": "valid", "action": "block",
+              "expression": 'http.host eq "api.example.com" and not cf.tls_client_auth.cert_verified'}]
+    config = config_of(setup, server.address, hosts=[open_host], rules=rules)
+    with setup.start(config) as gate, setup.client(gate, device) as client, \
+            setup.client(gate, host="www.example.com") as visitor:
+        assert client.get().status == 403
+        assert visitor.get().status == 200
+        line = next(line for line in gate.log().splitlines() if "CRL not fetched" in line)
+        assert " error " in line and "there is none of it yet" in line
+        assert f"there is no list yet from {server.address}" in gate.log()
+        assert status_of(gate)["crl_urls"][0]["list"] == "none yet"
+        server.answer = server.serve_file
+        wait_for(client, 200)
+        assert "reloaded" not in gate.log()
+
+
+def test_a_start_waits_for_a_list_but_not_for_ever(setup, server):
+    device = setup.ca.issue("sensor-7")
+    release = threading.Event()
+
+    def hold(handler, _request):
+        release.wait(proxy.PATIENCE * 2)
+        server.serve_file(handler)
+
+    server.answer = hold
+    with setup.start(config_of(setup, server.address, crl_refresh=refresh(start_wait="200ms"))) as gate, \
+            setup.client(gate, device) as client:
+        assert client.get().status == 403  # it serves, though the server still holds the list back
+        release.set()
+        wait_for(client, 200)
+
+
+@pytest.mark.parametrize("mode", ["request", "require"])
+def test_the_last_good_list_is_in_force_after_a_restart_while_the_server_is_away(setup, mode):
+    device, lost = setup.ca.issue("sensor-7"), setup.ca.issue("lost")
+    setup.ca.revoke(lost)
+    with CrlServer(setup.ca) as server:
+        config = config_of(setup, server.address, host=setup.host(mode=mode))
+        with setup.start(config):
+            pass
+    with setup.start(config) as gate:
+        wait_for_log(gate, "cannot connect to 127.0.0.1:")
+        assert "the last good one stays in force (1 revoked, number 02" in gate.log()
+        with setup.client(gate, device) as client:
+            assert client.get().status == 200
+        if mode == "require":
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                with setup.client(gate, lost) as thief:
+                    thief.get()
+        else:
+            with setup.client(gate, lost) as thief:
+                assert thief.get().status == 403
+    # What `check` and the others say of a certificate is said with the kept list too.
+    checked = proxy.run("check", "--config", setup.folder / "certgate.yaml").stdout
+    assert "CRL         CN=Client CA, 1 revoked" in checked
+
+
+def kept_files(setup):
+    return sorted((setup.folder / "state" / "crls").iterdir())
+
+
+@pytest.mark.parametrize("harm", ["a byte", "cut off", "garbage", "empty", "other address", "other CA"])
+def test_a_kept_list_that_was_tampered_with_is_not_used(setup, harm):
+    device = setup.ca.issue("sensor-7")
+    with CrlServer(setup.ca) as server:
+        config = config_of(setup, server.address)
+        with setup.start(config):
+            pass
+        [path] = kept_files(setup)
+        assert path.stat().st_mode & 0o777 == 0o600
+        whole = path.read_bytes()
+        head, _, content = whole.partition(b"\n\n")
+        other = signed(setup.server_ca, number=9)
+        lines = content.splitlines(keepends=True)
+        lines[2] = lines[2].swapcase()
+        path.write_bytes({
+            "a byte": head + b"\n\n" + b"".join(lines),
+            "cut off": whole[:-100],
+            "garbage": b"\x00" * 100,
+            "empty": b"",
+            "other address": whole.replace(b"/clients.crl", b"/another.crl"),
+            "other CA": re.sub(rb"length: \d+", b"length: %d" % len(other), head) + b"\n\n" + other,
+        }[harm])
+        server.answer = send_raw(b"")
+        with setup.start(config) as gate, setup.client(gate, device) as client:
+            assert client.get().status == 403
+            assert re.search(r" error .*the kept list .* is not used: ", gate.log()), gate.log()
+            server.answer = server.serve_file
+            wait_for(client, 200)
+        assert kept_files(setup)[0].read_bytes().partition(b"\n\n")[2] == content
+
+
+def test_a_list_that_is_older_than_the_kept_one_is_refused_after_a_restart(setup, server):
+    lost = setup.ca.issue("lost")
+    old = setup.ca.crl_path.read_bytes()
+    setup.ca.revoke(lost)
+    config = config_of(setup, server.address)
+    with setup.start(config):
+        pass
+    server.answer = body(old)
+    with setup.start(config) as gate, setup.client(gate, lost) as thief:
+        wait_for_log(gate, "it goes backwards: number 02 is in force, this is number 01")
+        assert thief.get().status == 403
+
+
+def test_without_a_state_directory_nothing_is_kept_and_that_is_told(setup, server):
+    config = config_of(setup, server.address, state=False)
+    with setup.start(config) as gate:
+        assert "a fetched CRL is not kept without `state_directory`" in gate.log()
+    assert not (setup.folder / "state").exists()
+
+
+# --- Reloads --------------------------------------------------------------------------------------
+
+
+def test_a_reload_that_asks_for_a_list_that_cannot_be_had_is_refused(setup, server):
+    device = setup.ca.issue("sensor-7")
+    with setup.start(config_of(setup, server.address)) as gate, Bystander(setup, gate, device):
+        wanted = config_of(setup, server.address, f"{server.url}/other.crl")
+
+        def answer(handler, request):
+            if request.path == "/other.crl":
+                return send_raw(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")(handler, request)
+            return server.serve_file(handler)
+
+        server.answer = answer
+        refused = gate.reload(wanted, good=False)
+        assert f"the CRL cannot be fetched from {server.url}/other.crl: the server answered 404" in refused
+        assert [url["url"] for url in status_of(gate)["crl_urls"]] == [server.address]
+
+
+def test_addresses_come_and_go_with_reloads(setup, server):
+    lost = setup.ca.issue("lost")
+    setup.ca.revoke(lost)
+    with setup.start(setup.config(admin={"address": f"unix:{setup.folder}/admin.sock"},
+                                  state_directory="state", hosts=[setup.host()],
+                                  crl_refresh=refresh())) as gate, setup.client(gate, lost) as thief:
+        assert thief.get().status == 403
+        gate.reload(config_of(setup, server.address))
+        assert thief.get().status == 403
+        assert len(status_of(gate)["crl_urls"]) == 1
+        gate.reload(config_of(setup, setup.ca.crl_path.name))
+        assert thief.get().status == 403
+        assert status_of(gate)["crl_urls"] == []
+        asked = len(server.requests)
+        gate.reload()
+        assert len(server.requests) - asked <= 1  # the last one under way, if any
+
+
+def test_a_ca_is_rotated_by_reloads(setup):
+    old, new = setup.ca, proxy.Authority(setup.folder, "Client CA 2027")
+    old_device, new_device = old.issue("old"), new.issue("new")
+    new_lost = new.issue("lost")
+    new.revoke(new_lost)
+    with CrlServer(old) as old_server, CrlServer(new) as new_server:
+        config = config_of(setup, old_server.address)
+        with setup.start(config) as gate, Bystander(setup, gate, old_device):
+            with setup.client(gate, new_device) as client:
+                assert client.get().status == 403
+            both = [old.path.name, new.path.name]
+            gate.reload(config_of(setup, old_server.address, new_server.address,
+                                  client_auth={"ca": both}))
+            with setup.client(gate, new_device) as client, setup.client(gate, new_lost) as thief:
+                assert (client.get().status, thief.get().status) == (200, 403)
+        config = config_of(setup, new_server.address, client_auth={"ca": [new.path.name]})
+        with setup.start(config) as gate, setup.client(gate, new_device) as client, \
+                setup.client(gate, old_device) as former:
+            assert (client.get().status, former.get().status) == (200, 403)
+        # The address of the old list under the new CA: nobody trusted has signed it.
+        with setup.start(config) as gate, Bystander(setup, gate, new_device):
+            wrong = config_of(setup, old_server.address, client_auth={"ca": [new.path.name]})
+            assert "none of the CAs" in gate.reload(wrong, good=False)
+
+
+# --- Where it may go, and whom it believes ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("networks", [None, ["10.0.0.0/8"], ["127.0.0.2/32"]])
+def test_a_private_address_is_asked_only_when_its_network_is_listed(setup, server, networks):
+    config = config_of(setup, server.address, crl_refresh=refresh(allowed_networks=networks))
+    with setup.start(config) as gate:
+        wait_for_log(gate, "leads to 127.0.0.1 (loopback), which is no public address and not in "
+                           "`crl_refresh.allowed_networks`")
+        assert server.requests == []
+
+
+def test_https_servers_are_verified(setup):
+    device = setup.ca.issue("sensor-7")
+    web_ca = proxy.Authority(setup.folder, "Web CA")
+    identity = web_ca.issue("pki.example.com", server=True, dns=("pki.example.com",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(identity.path), str(identity.key_path))
+    with CrlServer(setup.ca, tls=context) as server:
+        trusted = refresh(ca=web_ca.path.name)
+        with setup.start(config_of(setup, server.address, crl_refresh=trusted)) as gate, \
+                setup.client(gate, device) as client:
+            assert client.get().status == 200
+            # Without it the system's store is asked, which does not know the CA; no reload goes there.
+            other = f"{server.url}/other.crl"
+            refused = gate.reload(config_of(setup, other, crl_refresh=refresh()), good=False)
+            assert "the certificate of `127.0.0.1` is not accepted" in refused
+            by_name = server.address.replace("127.0.0.1", "localhost")
+            networks = [*LOOPBACK, "::1/128"]
+            refused = gate.reload(config_of(setup, by_name, crl_refresh=refresh(
+                ca=web_ca.path.name, allowed_networks=networks)), good=False)
+            assert "it is not for `localhost` but for pki.example.com" in refused
+            assert client.get().status == 200
+
+
+def test_a_redirect_does_not_lead_from_https_to_http(setup, server):
+    web_ca = proxy.Authority(setup.folder, "Web CA")
+    identity = web_ca.issue("pki.example.com", server=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(identity.path), str(identity.key_path))
+    with CrlServer(setup.ca, tls=context) as secure:
+        secure.answer = redirect_to(server.address)
+        config = config_of(setup, secure.address, crl_refresh=refresh(ca=web_ca.path.name))
+        with setup.start(config) as gate:
+            wait_for_log(gate, "a redirect from https to http://")
+            assert server.requests == []
+
+
+# --- Distribution points --------------------------------------------------------------------------
+
+
+def with_points(folder, name, issuer, *urls):
+    """An intermediate CA whose certificate names where its issuer's list lies."""
+    authority = proxy.Authority(folder, name, issuer=issuer)
+    certificate = authority.certificate
+    builder = (
+        x509.CertificateBuilder().subject_name(certificate.subject).issuer_name(issuer.subject)
+        .public_key(certificate.public_key()).serial_number(certificate.serial_number)
+        .not_valid_before(certificate.not_valid_before).not_valid_after(certificate.not_valid_after)
+    )
+    for extension in certificate.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    points = [x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
+              for url in urls]
+    builder = builder.add_extension(x509.CRLDistributionPoints(points), False)
+    authority.certificate = builder.sign(issuer.key, hashes.SHA256())
+    authority.path.write_bytes(authority.pem())
+    return authority
+
+
+def test_distribution_points_of_configured_cas_are_fetched_when_asked_for(setup, server):
+    middle = with_points(setup.folder, "Middle CA", setup.ca, "ldap://127.0.0.1/x", server.address)
+    device = middle.issue("sensor-7")
+    auth = {"ca": [setup.ca.path.name, middle.path.name], "crl_check": "chain",
+            "crl_distribution_points": True}
+    with setup.start(config_of(setup, middle.crl_path.name, client_auth=auth)) as gate, \
+            setup.client(gate, device) as client:
+        assert [url["url"] for url in status_of(gate)["crl_urls"]] == [server.address]
+        assert client.get().status == 200
+        # The root takes its intermediate away.
+        setup.ca.revoked.append((middle.certificate.serial_number, x509.ReasonFlags.ca_compromise))
+        setup.ca.write_crl()
+        wait_for(client, 403)
+
+
+def test_distribution_points_are_not_fetched_unasked_and_never_those_of_a_client(setup, server):
+    middle = with_points(setup.folder, "Middle CA", setup.ca, server.address)
+    device = middle.issue("sensor-7")
+    points = [x509.DistributionPoint([x509.UniformResourceIdentifier(f"{server.url}/leaf.crl")], None,
+                                     None, None)]
+    certificate = device.certificate
+    builder = (
+        x509.CertificateBuilder().subject_name(certificate.subject).issuer_name(middle.subject)
+        .public_key(certificate.public_key()).serial_number(certificate.serial_number)
+        .not_valid_before(certificate.not_valid_before).not_valid_after(certificate.not_valid_after)
+        .add_extension(x509.CRLDistributionPoints(points), False)
+    )
+    for extension in certificate.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    signed_again = builder.sign(middle.key, hashes.SHA256())
+    device.path.write_bytes(signed_again.public_bytes(serialization.Encoding.PEM))
+    auth = {"ca": [setup.ca.path.name, middle.path.name]}
+    with setup.start(config_of(setup, middle.crl_path.name, client_auth=auth)) as gate, \
+            setup.client(gate, device) as client:
+        assert client.get().status == 200
+        assert server.requests == []
+        gate.reload(config_of(setup, middle.crl_path.name,
+                              client_auth={**auth, "crl_distribution_points": True}))
+        assert client.get().status == 200
+        proxy.wait_until(lambda: len(server.requests) >= 3, "the CA's own list")
+        assert {request.path for request in server.requests} == {"/clients.crl"}
+
+
+def test_the_option_without_any_distribution_point_is_a_mistake(setup):
+    config = config_of(setup, setup.ca.crl_path.name, client_auth={"crl_distribution_points": True})
+    proxy.write_whole(setup.folder / "certgate.yaml", json.dumps(config))
+    told = proxy.run("check", "--config", setup.folder / "certgate.yaml", status=2).stderr
+    assert "no certificate in `ca` names an http(s) distribution point" in told
+
+
+# --- check ----------------------------------------------------------------------------------------
+
+
+def test_check_asks_nobody(setup, server):
+    proxy.write_whole(setup.folder / "certgate.yaml", json.dumps(config_of(setup, server.address)))
+    checked = proxy.run("check", "--config", setup.folder / "certgate.yaml")
+    assert f"there is no list yet from {server.address}" in checked.stdout + checked.stderr
+    assert "`interval` below 10s is for tests" in checked.stdout + checked.stderr
+    assert server.requests == []
+    assert not (setup.folder / "state").exists()
+
+
+@pytest.mark.parametrize("address, sentence", [
+    ("ftp://pki.example.com/a.crl", "http:// or https://"),
+    ("ldap://pki.example.com/a.crl", "http:// or https://"),
+    ("http://user:word@pki.example.com/a.crl", "user name or password"),
+    ("http://pki.example.com/a b.crl", "no spaces"),
+    ("http://pki.example.com:0/a.crl", "is not a number from 1 to 65535"),
+    ("http:///a.crl", "host name is empty"),
+])
+def test_an_address_that_is_none_is_refused_at_its_place(setup, address, sentence):
+    proxy.write_whole(setup.folder / "certgate.yaml", json.dumps(config_of(setup, address), indent=1))
+    told = proxy.run("check", "--config", setup.folder / "certgate.yaml", status=2).stderr
+    assert sentence in told and "certgate.yaml:" in told
