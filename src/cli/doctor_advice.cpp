@@ -131,9 +131,15 @@ std::vector<Finding> examine_path(x509::ClientChain const& chain, x509::ClientPo
         "issue a new certificate; one that is on hold comes back with `certgate ca restore`");
   }
   if (!verification.verified) return findings;
+  bool const has_lists = policy.revocations != nullptr;
   switch (verdict.crl) {
     case x509::CrlStatus::current:
       if (!verdict.revoked) add(Grade::good, "not on the CRL of its issuer, which is fresh");
+      if (!verdict.verified) {
+        add(Grade::bad, "for an issuer above it: " + std::string(verdict.reason.substr(7)),
+            "`crl_check: chain` asks for a fresh CRL of every issuer up to the root; name them all "
+            "with `client_auth: {crl: ...}`, or set `crl_check: leaf`");
+      }
       break;
     case x509::CrlStatus::expired:
       add(verdict.verified ? Grade::note : Grade::bad,
@@ -142,15 +148,19 @@ std::vector<Finding> examine_path(x509::ClientChain const& chain, x509::ClientPo
           "old one");
       break;
     case x509::CrlStatus::none:
-      add(verdict.verified ? Grade::note : Grade::bad,
-          verdict.verified ? "no CRL speaks for its issuer: a revocation would not be known"
-                           : "the CRL of its issuer was never fetched",
-          verdict.verified ? "name the CRL with `client_auth: {crl: ...}`"
-                           : "see `certgate status` (crl_urls) for what the fetch says");
+      add(has_lists ? Grade::bad : Grade::note,
+          has_lists ? "none of the host's CRLs is of its issuer, so it does not count as verified"
+                    : "no CRL speaks for its issuer: a revocation would not be known",
+          has_lists ? "add the CRL of `" + std::string(chain.leaf().issuer_dn()) +
+                          "` to `client_auth: {crl: ...}`; `certgate status` says whether one that "
+                          "is fetched is missing"
+                    : "name the CRL with `client_auth: {crl: ...}`");
       break;
     case x509::CrlStatus::out_of_scope:
-      add(Grade::note, "the CRLs of its issuer do not cover this certificate",
-          "name the list of its own distribution point too");
+      add(Grade::bad,
+          "the CRLs of its issuer do not cover this certificate (they are for CAs, or for another "
+          "distribution point), so it does not count as verified",
+          "add the list of its own distribution point, or the issuer's complete list");
       break;
   }
   return findings;

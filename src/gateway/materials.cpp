@@ -48,10 +48,19 @@ Result<std::string> DiskReader::read(std::string const& path) {
   if (S_ISDIR(status.st_mode)) return fail(ErrorCode::invalid, "is a directory");
   std::ifstream in(path, std::ios::binary);
   if (!in) return fail(ErrorCode::permission, std::strerror(errno));
+  // In large pieces: a CRL may have tens of megabytes. What has no size (a pipe) grows as it comes.
+  constexpr std::size_t smallest_piece = 64 * 1024;
   std::string bytes;
-  bytes.reserve(static_cast<std::size_t>(std::max<off_t>(status.st_size, 0)));
-  bytes.assign(std::istreambuf_iterator<char>(in), {});
+  std::size_t length = 0;
+  bytes.resize(static_cast<std::size_t>(std::max<off_t>(status.st_size, 0)) + 1);
+  for (;;) {
+    in.read(bytes.data() + length, static_cast<std::streamsize>(bytes.size() - length));
+    length += static_cast<std::size_t>(in.gcount());
+    if (!in) break;
+    bytes.resize(bytes.size() + std::max(smallest_piece, bytes.size() / 2));
+  }
   if (in.bad()) return fail(ErrorCode::io, "cannot be read to its end");
+  bytes.resize(length);
   return bytes;
 }
 
@@ -294,6 +303,40 @@ Result<x509::RevocationIndex::Pointer> Materials::index(
   return x509::RevocationIndex::build(lists, anchors, measures.back().get());
 }
 
+// Where a host has lists, what none of them covers counts as not verified: better said beforehand.
+void Materials::warn_about_issuers_without_list(
+    x509::RevocationIndex const& index, std::vector<x509::Certificate::Pointer> const& anchors,
+    config::CrlCheck check, config::Mark const& mark) {
+  for (auto const& anchor : anchors) {
+    auto const id = anchor->id_as_issuer();
+    bool has_list = false, covers_clients = false;
+    for (auto const& list : index.lists()) {
+      if (list.issuer != id) continue;
+      has_list = true;
+      covers_clients = covers_clients || !list.only_ca_certificates;
+    }
+    auto const name = "`" + std::string(anchor->subject_dn()) + "`";
+    if (has_list && !covers_clients) {
+      warn(mark, "the CRL of " + name + " is for CA certificates only",
+           "clients that it issued count as not verified; add its list for users too");
+    }
+    if (has_list) continue;
+    // A root above another CA of the host seldom issues clients itself.
+    bool const is_above_another = std::any_of(anchors.begin(), anchors.end(), [&](auto const& other) {
+      return other != anchor && !other->is_self_issued() &&
+             as_text(other->issuer_name_der()) == as_text(anchor->subject_name_der());
+    });
+    if (check == config::CrlCheck::chain) {
+      warn(mark, "no CRL speaks for the issuer " + name,
+           "what it issued, and all below that, counts as not verified; add its CRL, or set "
+           "`crl_check: leaf`");
+    } else if (!is_above_another) {
+      warn(mark, "no CRL speaks for the issuer " + name,
+           "clients that it issued count as not verified, because the host has CRLs; add its CRL");
+    }
+  }
+}
+
 std::optional<RevocationSet> Materials::revocations(
     config::ClientAuth const& client_auth, std::vector<x509::Certificate::Pointer> const& anchors,
     std::vector<x509::LabelledCrl> const& extra, std::string const& used_by) {
@@ -385,13 +428,7 @@ std::optional<RevocationSet> Materials::revocations(
             : "from then on revocations made later are not known (on_expired_crl: use_last)";
     note_expiry(std::move(expiry), mark);
   }
-  for (auto const& anchor : anchors) {
-    if (!set.index->has_issuer(anchor->id_as_issuer()) &&
-        *client_auth.crl_check == config::CrlCheck::chain) {
-      warn(mark, "no CRL speaks for the issuer `" + std::string(anchor->subject_dn()) + "`",
-           "its certificates are never found revoked; add its CRL, or set `crl_check: leaf`");
-    }
-  }
+  warn_about_issuers_without_list(*set.index, anchors, *client_auth.crl_check, mark);
   return set;
 }
 

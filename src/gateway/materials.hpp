@@ -67,6 +67,9 @@ class Materials {
   void warn(config::Mark const& mark, std::string message, std::string hint = {});
   void note_expiry(Expiry expiry, config::Mark const& mark);
   void warn_about_key_permissions(config::FilePath const& key);
+  void warn_about_issuers_without_list(x509::RevocationIndex const& index,
+                                       std::vector<x509::Certificate::Pointer> const& anchors,
+                                       config::CrlCheck check, config::Mark const& mark);
   std::optional<std::vector<std::string>> crl_paths(config::CrlSource const& source);
   Result<x509::RevocationIndex::Pointer> index(
       std::vector<x509::LabelledCrl> const& lists,

@@ -69,6 +69,7 @@ CrlFacts facts_of(LabelledCrl const& list, IssuerId const& issuer) {
   facts.next_update = crl.next_update();
   facts.entries = crl.entry_count();
   facts.is_delta = crl.is_delta();
+  facts.only_ca_certificates = crl.only_ca_certificates();
   return facts;
 }
 

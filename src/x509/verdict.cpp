@@ -1,6 +1,8 @@
 // Judges a client from its verification, the revocation index and the deny list.
 #include "certgate/x509/verdict.hpp"
 
+#include <openssl/x509_vfy.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -8,8 +10,6 @@
 
 namespace certgate::x509 {
 namespace {
-
-constexpr std::string_view crl_has_expired = "FAILED:CRL has expired";
 
 std::string_view revoked_leaf(RevocationReason reason) {
   switch (reason) {
@@ -37,7 +37,33 @@ std::string_view revoked_leaf(RevocationReason reason) {
   return "certificate revoked (unspecified)";
 }
 
-// Looks one certificate of the path up. The first finding is what the detail says.
+// The first finding is what the reason and the detail say.
+void not_verified(Verdict& verdict, int error, std::string_view detail) {
+  if (verdict.verified) verdict.reason = failed_reason(error);
+  verdict.verified = false;
+  if (verdict.detail.empty()) verdict.detail = detail;
+}
+
+// What it means that no fresh list covers a certificate. A host that has lists counts on them: what
+// none of them speaks for is not verified, or a partition left out would let everybody in.
+void check_coverage(CrlStatus status, OnExpiredCrl on_expired, Verdict& verdict) {
+  switch (status) {
+    case CrlStatus::current:
+      return;
+    case CrlStatus::expired:
+      if (on_expired == OnExpiredCrl::use_last) return;
+      return not_verified(verdict, X509_V_ERR_CRL_HAS_EXPIRED,
+                          "the CRL of the issuer is past its nextUpdate");
+    case CrlStatus::out_of_scope:
+      return not_verified(verdict, X509_V_ERR_DIFFERENT_CRL_SCOPE,
+                          "no CRL of its issuer covers it");
+    case CrlStatus::none:
+      break;
+  }
+  not_verified(verdict, X509_V_ERR_UNABLE_TO_GET_CRL, "there is no CRL of its issuer");
+}
+
+// Looks one certificate of the path up.
 void check_revocation(ClientPolicy const& policy, PathElement const& element, bool is_leaf,
                       UnixSeconds now, Verdict& verdict) {
   RevocationIndex const& index = *policy.revocations;
@@ -52,11 +78,7 @@ void check_revocation(ClientPolicy const& policy, PathElement const& element, bo
     }
     verdict.revoked = true;
   }
-  if (coverage.status == CrlStatus::expired && policy.on_expired_crl == OnExpiredCrl::deny) {
-    verdict.verified = false;
-    verdict.reason = crl_has_expired;
-    if (verdict.detail.empty()) verdict.detail = "the CRL of the issuer is past its nextUpdate";
-  }
+  check_coverage(coverage.status, policy.on_expired_crl, verdict);
 }
 
 }  // namespace
@@ -97,6 +119,9 @@ Verdict judge(ClientPolicy const& policy, ClientChain const* chain,
                            element.issuer == element.certificate->id_as_issuer();
       if (element.issuer_known && !is_root) {
         check_revocation(policy, element, i == 0, now, verdict);
+      } else if (i == 0) {
+        // The certificate is an anchor itself and nobody knows its issuer.
+        check_coverage(CrlStatus::none, policy.on_expired_crl, verdict);
       }
     }
   }

@@ -88,7 +88,7 @@ class Authority:
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
     def issue(self, name, *, server=False, dns=(), valid_from=None, valid_for=None, key=None,
-              usages=None, extra_chain=(), subject=None, serial=None, uris=()):
+              usages=None, extra_chain=(), subject=None, serial=None, uris=(), crl_points=()):
         key = key or ec.generate_private_key(ec.SECP256R1())
         begin = valid_from or now() - datetime.timedelta(hours=1)
         end = begin + (valid_for or datetime.timedelta(days=30))
@@ -110,6 +110,10 @@ class Authority:
         )
         if usages:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), False)
+        if crl_points:
+            points = [x509.DistributionPoint([x509.UniformResourceIdentifier(point)], None, None,
+                                             None) for point in crl_points]
+            builder = builder.add_extension(x509.CRLDistributionPoints(points), False)
         names = [x509.DNSName(d) for d in dns]
         names += [x509.UniformResourceIdentifier(u) for u in uris]
         if server:

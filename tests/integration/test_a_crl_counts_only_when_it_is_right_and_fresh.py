@@ -68,9 +68,75 @@ def test_threat_39_a_list_for_cas_only_says_nothing_about_clients(setup):
     proxy.write_whole(path, sign_crl(setup, setup.ca.key, setup.ca.subject, 9,
                                      [bob.certificate.serial_number], [(users, True)]))
     both = host(setup, crls=[setup.ca.crl_path.name, path.name])
+    carol = setup.ca.issue("carol")
     with setup.start(hosts=[both]) as certgate:
         assert status(certgate, alice) == 403 and status(certgate, bob) == 403
-        assert status(certgate, setup.ca.issue("carol")) == 200
+        assert status(certgate, carol) == 200
+        # Without the users' list nobody says whether carol is revoked: refused, and said why.
+        certgate.reload(setup.config(hosts=[host(setup, crls=[setup.ca.crl_path.name])]))
+        assert "is for CA certificates only" in certgate.log()
+        assert status(certgate, carol) == 403 and status(certgate, alice) == 403
+        record = certgate.records(1, cert_subject="CN=carol", status=403)[0]
+        assert record["cert_verdict"] == "crl_unusable", record
+        assert record["cert_reason"] == "no CRL of its issuer covers it", record
+
+
+def point_crl(setup, point, number=9, revoked=(), name=None):
+    """A list for the certificates of one distribution point only."""
+    names = [x509.UniformResourceIdentifier(point)]
+    scope = x509.IssuingDistributionPoint(names, None, False, False, None, False, False)
+    path = setup.folder / (name or point.rsplit("/", 1)[1])
+    proxy.write_whole(path, sign_crl(setup, setup.ca.key, setup.ca.subject, number, revoked,
+                                     [(scope, True)]))
+    return path.name
+
+
+def test_threat_39_a_list_of_another_distribution_point_covers_nobody(setup):
+    """Partitions: each covers the certificates that name it, and no others."""
+    one, two = "http://crl.example.com/1.crl", "http://crl.example.com/2.crl"
+    first, second = setup.ca.issue("first", crl_points=[one]), setup.ca.issue("second",
+                                                                             crl_points=[two])
+    plain = setup.ca.issue("plain")
+    partition = point_crl(setup, one)
+    with setup.start(hosts=[host(setup, crls=[partition])]) as certgate:
+        assert status(certgate, first) == 200
+        assert status(certgate, second) == status(certgate, plain) == 403
+        certgate.reload(setup.config(hosts=[host(setup, crls=[partition, point_crl(setup, two)])]))
+        assert status(certgate, first) == status(certgate, second) == 200
+        assert status(certgate, plain) == 403
+
+
+def test_threats_36_39_a_client_whose_issuer_no_list_covers_is_not_verified(setup):
+    """Two CAs, a list of one of them: whom the other issued is let in nowhere, handshake included;
+    a host without any list does not ask for one."""
+    other = proxy.Authority(setup.folder, "Other CA")
+    known, unknown = setup.ca.issue("known"), other.issue("unknown")
+    cas = [setup.ca, other]
+    crls = [setup.ca.crl_path.name]
+    no_list = host(setup, "none.example.com", cas)
+    del no_list["client_auth"]["crl"]
+    hosts = [host(setup, "request.example.com", cas, crls),
+             host(setup, "last.example.com", cas, crls, on_expired_crl="use_last"),
+             host(setup, "require.example.com", cas, crls, mode="require"), no_list]
+    with setup.start(hosts=hosts) as certgate:
+        assert "no CRL speaks for the issuer `CN=Other CA`" in certgate.log()
+        assert "host `none.example.com` has no CRL" in certgate.log()
+        for name in ("request", "last"):
+            assert status(certgate, known, f"{name}.example.com") == 200
+            assert status(certgate, unknown, f"{name}.example.com") == 403
+        record = certgate.records(1, sni="request.example.com", status=403)[0]
+        assert record["cert_verdict"] == "crl_unusable"
+        assert record["cert_reason"] == "there is no CRL of its issuer"
+        assert status(certgate, known, "require.example.com") == 200
+        assert alert_of(certgate.port, lax_context(unknown),
+                        "require.example.com") == "bad_certificate"
+        assert status(certgate, unknown, "none.example.com") == 200
+        # The list arrives: the very next request is let in.
+        with proxy.Client(certgate.port, lax_context(unknown), "request.example.com") as client:
+            assert client.get("/").status == 403
+            hosts[0]["client_auth"]["crl"] = crls + [other.crl_path.name]
+            certgate.reload(setup.config(hosts=hosts))
+            assert client.get("/").status == 200
 
 
 def test_threat_35_a_list_that_expires_under_an_open_connection_denies_its_next_request(setup):
@@ -176,7 +242,7 @@ def test_threat_36_leaf_or_chain_with_each_subset_of_lists(setup):
     issuing.revoke(gone)
 
     def hosts(crls):
-        anchors = [root, issuing] if issuing in crls else [root]
+        anchors = [root, issuing]
         paths = [ca.crl_path.name for ca in crls]
         return [host(setup, "leaf.example.com", anchors, paths),
                 host(setup, "chain.example.com", anchors, paths, crl_check="chain")]
@@ -187,17 +253,19 @@ def test_threat_36_leaf_or_chain_with_each_subset_of_lists(setup):
 
     with setup.start(hosts=hosts([root, issuing])) as certgate:
         assert answers(certgate) == [200, 200, 403, 403]
-        certgate.reload(setup.config(hosts=hosts([root])))  # nobody is locked out by a list missing
-        assert answers(certgate) == [200, 200, 200, 200]
+        # Without the issuing CA's list nobody can say who is revoked.
+        certgate.reload(setup.config(hosts=hosts([root])))
+        assert answers(certgate) == [403, 403, 403, 403]
+        # `chain` needs the root's list as well; `leaf` does not.
         certgate.reload(setup.config(hosts=hosts([issuing])))
-        assert answers(certgate) == [200, 200, 403, 403]
+        assert answers(certgate) == [200, 403, 403, 403]
         root.revoked.append((issuing.certificate.serial_number,
                              x509.ReasonFlags.ca_compromise))
         root.write_crl()
         certgate.reload(setup.config(hosts=hosts([root, issuing])))
         assert answers(certgate) == [200, 403, 403, 403]
         certgate.reload(setup.config(hosts=hosts([root])))
-        assert answers(certgate) == [200, 403, 200, 403]
+        assert answers(certgate) == [403, 403, 403, 403]
 
 
 @pytest.mark.parametrize("same_name", [True, False])

@@ -49,6 +49,7 @@ def test_threat_82_the_clients_of_a_removed_ca_are_unverified_at_once(setup, ver
     alice, bob = setup.ca.issue("alice"), second.issue("bob")
     both, only_second = setup.host(), setup.host(ca=second)
     both["client_auth"]["ca"] = [setup.ca.path.name, second.path.name]
+    both["client_auth"]["crl"] = [setup.ca.crl_path.name, second.crl_path.name]
     context = lax_context(alice, VERSIONS[version])
     with setup.start(hosts=[both]) as certgate, proxy.Client(certgate.port, context) as a, \
             setup.client(certgate, bob) as b:

@@ -10,6 +10,7 @@ using namespace std::string_literals;
 
 constexpr char const* success = "SUCCESS";
 constexpr char const* no_local_issuer = "FAILED:unable to get local issuer certificate";
+constexpr char const* no_list = "FAILED:unable to get certificate CRL";
 constexpr char const* control_character = "FAILED:control character in certificate name";
 constexpr char const* wrong_purpose = "FAILED:unsuitable certificate purpose";
 
@@ -80,8 +81,13 @@ class Breeder {
                      false,
                      false,
                      false,
+                     false,
                      reason,
                      {}};
+    animal.chain_verified = animal.reason == success;
+    bool is_covered = false;
+    for (Issued const* const lister : listers()) is_covered = is_covered || lister == known_issuer;
+    if (animal.chain_verified && !is_covered) animal.reason = no_list;
     animal.verified = animal.reason == success;
     animal.fields = openssl_fields(animal.leaf, known_issuer, animal.others);
     animal.fields["cert_verified"] = animal.verified ? "true" : "false";
@@ -409,7 +415,18 @@ class Breeder {
     CrlSpec root;
     root.number = "07";
     root.entries = root_entries_;
-    return {make_crl(root, root_), make_crl(issuing, intermediate_)};
+    std::vector<std::string> lists;
+    for (Issued const* const lister : listers()) {
+      CrlSpec const& spec = lister == &root_           ? root
+                            : lister == &intermediate_ ? issuing
+                                                       : CrlSpec{};
+      lists.push_back(make_crl(spec, *lister));
+    }
+    return lists;
+  }
+  // The anchors: only a CA that the host knows can have a list there.
+  std::vector<Issued const*> listers() const {
+    return {&root_, &intermediate_, &second_root_, &old_key_, &new_key_, &partial_};
   }
 
   UnixSeconds now_;

@@ -19,7 +19,8 @@ struct ZooAnimal {
   std::string story;  // what is special about it
   Issued leaf;
   std::vector<Issued> others;  // sent after the leaf
-  bool verified = false;
+  bool chain_verified = false;  // where no CRL is asked for
+  bool verified = false;        // with the zoo's CRLs: its issuer has one, too
   bool revoked = false;                // with crl_check: leaf
   bool revoked_in_chain_mode = false;  // with crl_check: chain
   std::string reason;                  // "SUCCESS" or "FAILED:…"
@@ -29,7 +30,7 @@ struct ZooAnimal {
 
 struct Zoo {
   std::vector<Issued> anchors;
-  std::vector<std::string> crls;  // DER, one for each of the anchors that has one
+  std::vector<std::string> crls;  // DER, one for each of the anchors
   std::vector<ZooAnimal> animals;
   Issued server;  // for 127.0.0.1 and localhost, from a CA of its own
   Issued server_ca;

@@ -64,6 +64,7 @@ struct CrlFacts {
   std::optional<UnixSeconds> next_update;
   std::size_t entries = 0;  // in the list itself
   bool is_delta = false;
+  bool only_ca_certificates = false;
 };
 
 enum class OnOlderCrl { refuse, accept };

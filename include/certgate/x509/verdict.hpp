@@ -4,10 +4,12 @@
 // the time, and the answer may be kept until `until` as long as that material is the same. Without
 // a change of either it costs two hash look-ups and allocates nothing.
 //
-// Rules:  `verified` stays true for a revoked certificate (Cloudflare's meaning). Under
-//         OnExpiredCrl::deny a certificate whose issuer's lists have all expired is not verified;
-//         one that such a list names stays revoked as well, so that no rule lets it in. A denied
-//         certificate is revoked whether it verified or not.
+// Rules:  `verified` stays true for a revoked certificate (Cloudflare's meaning). Where lists are
+//         configured, a certificate that none of them covers (no list of its issuer, or only lists
+//         of another scope) is not verified; under OnExpiredCrl::deny neither is one whose lists
+//         have all expired. CrlCheck::leaf asks this of the client's certificate, CrlCheck::chain
+//         of each one up to the last anchor. One that a list names stays revoked as well, so that
+//         no rule lets it in. A denied certificate is revoked whether it verified or not.
 #pragma once
 
 #include <memory>

@@ -113,7 +113,8 @@ TEST(Judge, threat_35_expired_crl_deny_and_use_last) {
   EXPECT_TRUE(house().judge(policy, house().client, after).verified);
 }
 
-TEST(Judge, threat_36_only_the_leafs_issuer_needs_a_crl) {
+// Which of a chain's issuers need a list, and what happens to those that have none.
+TEST(Judge, threat_36_each_subset_of_a_chains_lists) {
   CrlSpec revokes_intermediate;
   revokes_intermediate.entries = {{std::string(house().intermediate.facts->serial()), 2, {}, {}}};
   std::string const of_root = make_crl(revokes_intermediate, house().root);
@@ -123,27 +124,79 @@ TEST(Judge, threat_36_only_the_leafs_issuer_needs_a_crl) {
     char const* name;
     std::vector<std::string> crls;
     CrlCheck check;
-    bool revoked;
+    bool verified, revoked;
   };
-  for (auto const& [name, crls, check, revoked] : {
-           Case{"none", {}, CrlCheck::chain, false},
-           Case{"leaf's only", {of_intermediate}, CrlCheck::leaf, false},
-           Case{"leaf's only, chain", {of_intermediate}, CrlCheck::chain, false},
-           Case{"root's only, leaf", {of_root}, CrlCheck::leaf, false},
-           Case{"root's only, chain", {of_root}, CrlCheck::chain, true},
-           Case{"both, leaf", {of_root, of_intermediate}, CrlCheck::leaf, false},
-           Case{"both, chain", {of_root, of_intermediate}, CrlCheck::chain, true},
-           Case{"both clean", {of_root_clean, of_intermediate}, CrlCheck::chain, false},
+  for (auto const& [name, crls, check, verified, revoked] : {
+           Case{"none", {}, CrlCheck::chain, true, false},
+           Case{"leaf's only", {of_intermediate}, CrlCheck::leaf, true, false},
+           Case{"leaf's only, chain", {of_intermediate}, CrlCheck::chain, false, false},
+           Case{"root's only, leaf", {of_root}, CrlCheck::leaf, false, false},
+           Case{"root's only, chain", {of_root}, CrlCheck::chain, false, true},
+           Case{"both, leaf", {of_root, of_intermediate}, CrlCheck::leaf, true, false},
+           Case{"both, chain", {of_root, of_intermediate}, CrlCheck::chain, true, true},
+           Case{"both clean", {of_root_clean, of_intermediate}, CrlCheck::chain, true, false},
        }) {
     ClientPolicy policy = house().policy(crls);
     policy.crl_check = check;
     Verdict const verdict = house().judge(policy, house().client, test_now());
-    EXPECT_TRUE(verdict.verified) << name;
+    EXPECT_EQ(verdict.verified, verified) << name;
     EXPECT_EQ(verdict.revoked, revoked) << name;
-    if (revoked) {
+    if (!verified) {
+      EXPECT_EQ(verdict.reason, "FAILED:unable to get certificate CRL") << name;
+    }
+    if (revoked && verified) {
       EXPECT_EQ(verdict.detail, "an issuer's certificate is revoked");
     }
   }
+}
+
+TEST(Judge, threat_36_lists_that_were_configured_and_never_had_verify_nobody) {
+  ClientPolicy policy = house().policy();
+  policy.revocations = *RevocationIndex::build({}, house().anchors);
+  for (auto const on_expired : {OnExpiredCrl::deny, OnExpiredCrl::use_last}) {
+    policy.on_expired_crl = on_expired;
+    Verdict const verdict = house().judge(policy, house().client, test_now());
+    EXPECT_FALSE(verdict.verified || verdict.revoked);
+    EXPECT_EQ(verdict.crl, CrlStatus::none);
+    EXPECT_EQ(verdict.reason, "FAILED:unable to get certificate CRL");
+    EXPECT_EQ(verdict.detail, "there is no CRL of its issuer");
+  }
+}
+
+// Nobody says who issued a certificate that is an anchor itself, so no list can speak for it.
+TEST(Judge, threat_36_a_pinned_certificate_needs_a_list_like_any_other) {
+  ClientPolicy policy = house().policy({make_crl({}, house().intermediate)});
+  policy.trust = *Trust::build({house().client.facts});
+  EXPECT_FALSE(house().judge(policy, house().client, test_now()).verified);
+  policy.revocations = nullptr;
+  EXPECT_TRUE(house().judge(policy, house().client, test_now()).verified);
+}
+
+TEST(Judge, threat_39_lists_of_another_scope_cover_nobody) {
+  CrlSpec for_cas, one_point;
+  for_cas.only_ca = true;
+  for_cas.entries = {{std::string(house().client.facts->serial()), 1, {}, {}}};
+  one_point.point_uri = "http://crl.example.com/1";
+  for (auto const& spec : {for_cas, one_point}) {
+    ClientPolicy policy = house().policy({make_crl(spec, house().intermediate)});
+    Verdict const neighbour = house().judge(policy, house().neighbour, test_now());
+    EXPECT_FALSE(neighbour.verified || neighbour.revoked);
+    EXPECT_EQ(neighbour.crl, CrlStatus::out_of_scope);
+    EXPECT_EQ(neighbour.reason, "FAILED:" + std::string(describe_verify_error(44)));
+    EXPECT_EQ(neighbour.detail, "no CRL of its issuer covers it");
+  }
+  // Whom such a list names is revoked all the same.
+  ClientPolicy const policy = house().policy({make_crl(for_cas, house().intermediate)});
+  Verdict const named = house().judge(policy, house().client, test_now());
+  EXPECT_FALSE(named.verified);
+  EXPECT_TRUE(named.revoked);
+  // With the users' list beside it everybody is covered.
+  CrlSpec for_users;
+  for_users.only_user = true;
+  ClientPolicy const both = house().policy({make_crl(for_cas, house().intermediate),
+                                            make_crl(for_users, house().intermediate)});
+  EXPECT_TRUE(house().judge(both, house().neighbour, test_now()).ok());
+  EXPECT_TRUE(house().judge(both, house().client, test_now()).revoked);
 }
 
 TEST(Judge, an_unverified_client_is_not_looked_up) {

@@ -96,6 +96,8 @@ TEST(Zoo, every_field_has_its_expected_value) {
 
 TEST(Zoo, every_verdict_is_as_expected) {
   ClientPolicy const leaf_only = policy(), whole_chain = policy(CrlCheck::chain);
+  ClientPolicy without_lists = policy();
+  without_lists.revocations = nullptr;
   for (ZooAnimal const& animal : zoo().animals) {
     SCOPED_TRACE(animal.name + ": " + animal.story);
     auto const chain = chain_of(animal);
@@ -103,10 +105,13 @@ TEST(Zoo, every_verdict_is_as_expected) {
     Verdict const verdict = judge(leaf_only, chain.get(), &verification, test_now());
     EXPECT_EQ(verdict.reason, animal.reason);
     EXPECT_EQ(verdict.verified, animal.verified);
+    EXPECT_EQ(verification.verified, animal.chain_verified);
+    EXPECT_EQ(judge(without_lists, chain.get(), &verification, test_now()).verified,
+              animal.chain_verified);
     EXPECT_EQ(verdict.revoked, animal.revoked);
     EXPECT_EQ(judge(whole_chain, chain.get(), &verification, test_now()).revoked,
               animal.revoked_in_chain_mode);
-    EXPECT_EQ(verification.path.empty(), !animal.verified);
+    EXPECT_EQ(verification.path.empty(), !animal.chain_verified);
     EXPECT_LE(verification.from, test_now());
     EXPECT_GE(verification.until, test_now());
   }
