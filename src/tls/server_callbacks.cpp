@@ -37,9 +37,10 @@ NamesOwner authority_names(x509::Trust const& trust) {
 
 }  // namespace
 
-Result<ContextOwner> ServerStream::Callbacks::make_context(Profile const& profile,
+Result<ContextOwner> ServerStream::Callbacks::make_context(OSSL_LIB_CTX* library,
+                                                           Profile const& profile,
                                                            ServerOptions const& options) {
-  ContextOwner context(SSL_CTX_new(TLS_server_method()));
+  ContextOwner context(SSL_CTX_new_ex(library, nullptr, TLS_server_method()));
   if (!context) return fail(openssl_error("cannot make a TLS context"));
   auto* const c = context.get();
   auto const& settings = profile.options();

@@ -35,7 +35,8 @@ struct ServerStream::Handshake final : net::Deadline {
 };
 
 struct ServerStream::Callbacks {
-  static Result<ContextOwner> make_context(Profile const& profile, ServerOptions const& options);
+  static Result<ContextOwner> make_context(OSSL_LIB_CTX* library, Profile const& profile,
+                                           ServerOptions const& options);
   static void watch_hello(SSL_CTX* context, bool on);
 
  private:

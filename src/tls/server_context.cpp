@@ -3,11 +3,13 @@
 #include <algorithm>
 
 #include "server_callbacks.hpp"
+#include "worker_library.hpp"
 
 namespace certgate::tls {
 
 ServerContext::ServerContext(net::Loop& loop, ServerOptions options)
     : options_(std::move(options)),
+      library_(std::make_unique<WorkerLibrary>()),
       verifications_(options_.verifications),
       chains_(options_.chains),
       admission_(loop, options_.admission) {}
@@ -31,7 +33,7 @@ Result<void> ServerContext::set_hosts(ServerHosts::Pointer hosts) {
       contexts.push_back(*known);
       continue;
     }
-    auto made = ServerStream::Callbacks::make_context(profile, options_);
+    auto made = ServerStream::Callbacks::make_context(library_->handle(), profile, options_);
     if (!made) return fail(std::move(made).error());
     contexts.push_back({profile.digest(), std::move(made).value()});
   }

@@ -265,6 +265,11 @@ BENCHMARK_CAPTURE(handshake_default, rsa_full, true, full);
 BENCHMARK_CAPTURE(handshake_ours, rsa_full, true, full);
 BENCHMARK_CAPTURE(handshake_default, no_certificate, false, no_certificate);
 BENCHMARK_CAPTURE(handshake_ours, no_certificate, false, no_certificate);
+// Always as many, for counting instructions under callgrind.
+BENCHMARK_CAPTURE(handshake_ours, hundred_ec_full, false, full)->Iterations(100);
+BENCHMARK_CAPTURE(handshake_ours, hundred_rsa_full, true, full)->Iterations(100);
+BENCHMARK_CAPTURE(handshake_ours, hundred_resumed, false, resumed)->Iterations(100);
+BENCHMARK_CAPTURE(handshake_ours, hundred_without, false, no_certificate)->Iterations(100);
 BENCHMARK_CAPTURE(idle_memory, ec, full)->Iterations(1);
 BENCHMARK_CAPTURE(idle_memory, no_certificate, no_certificate)->Iterations(1);
 BENCHMARK_CAPTURE(parse_identity, ec, false);

@@ -40,6 +40,8 @@ struct ServerCounts {
   std::array<std::uint64_t, handshake_fault_count> faults{};
 };
 
+class WorkerLibrary;
+
 class ServerContext {
  public:
   static Result<std::unique_ptr<ServerContext>> build(net::Loop& loop, ServerOptions options);
@@ -73,6 +75,7 @@ class ServerContext {
   ServerContext(net::Loop& loop, ServerOptions options);
 
   ServerOptions options_;
+  std::unique_ptr<WorkerLibrary> library_;  // outlives the contexts
   ServerHosts::Pointer hosts_;
   std::vector<Entry> contexts_;  // never empty once hosts are set; few
   x509::VerificationCache verifications_;
