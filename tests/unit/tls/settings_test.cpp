@@ -197,6 +197,63 @@ TEST(Admission, many_at_once_all_have_their_turn) {
   EXPECT_EQ(rig.context->admission().waiting(), 0U);
 }
 
+// A peer of ours that answers each byte with one, as a request is answered while others handshake.
+net::Task<void> answer_bytes(ServerStream& stream, int& answered, bool& ended) {
+  char byte = 0;
+  for (;;) {
+    auto const ready = co_await stream.socket().readable();
+    if (ready != net::Ready::ready) break;
+    while (stream.try_read({&byte, 1}).status == net::IoStatus::done) {
+      stream.try_write({&byte, 1});
+      ++answered;
+    }
+  }
+  ended = true;
+}
+
+TEST(Admission, an_open_connection_is_served_while_a_storm_of_handshakes_waits) {
+  RigOptions options;
+  options.admission.in_progress = 8;
+  options.admission.turn_budget = std::chrono::microseconds{1};  // one step a turn
+  Rig rig(hosts({host({"api.example.com"}, policy_of(ClientAuthMode::require,
+                                                     {&authorities().root}))}), options);
+  ClientConfig c;
+  c.certificate = &authorities().client;
+  auto const open = rig.connect(c);
+  ASSERT_TRUE(open->ok());
+  int answered = 0;
+  bool ended = false;
+  net::start(answer_bytes(*open->server, answered, ended));
+
+  std::vector<std::unique_ptr<Connection>> storm;
+  for (int i = 0; i < 40; ++i) {
+    storm.push_back(rig.open(c));
+    storm.back()->client->step();  // the ClientHello is on its way
+  }
+  std::size_t most = 0, over = 0;
+  int answered_meanwhile = 0, asked = 0;
+  EXPECT_TRUE(rig.run_until([&] {
+    most = std::max(most, rig.context->admission().in_progress());
+    over = 0;
+    for (auto const& connection : storm) {
+      connection->client->step();
+      over += connection->result ? 1 : 0;
+    }
+    if (over < storm.size()) answered_meanwhile = answered;
+    if (asked == answered) {
+      ++asked;
+      EXPECT_EQ(open->client->write("?"), "");
+    }
+    return over == storm.size();
+  }));
+  for (auto const& connection : storm) EXPECT_TRUE(connection->ok());
+  EXPECT_LE(most, options.admission.in_progress);
+  EXPECT_GE(answered_meanwhile, 10);
+  EXPECT_EQ(rig.context->admission().in_progress(), 0U);
+  open->server->socket().cancel();
+  EXPECT_TRUE(rig.run_until([&] { return ended; }));
+}
+
 TEST(Admission, a_connection_that_goes_while_it_waits_leaves_nothing_behind) {
   RigOptions options;
   options.admission.in_progress = 0;  // nobody is let in
