@@ -4,6 +4,7 @@
 #include <systemd/sd-daemon.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cstdio>
 #include <memory>
 
@@ -21,20 +22,26 @@ sigset_t block_signals() {
   for (int const signal : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  // A file that may not grow any more (ulimit -f) is a failed write, like a full disk.
+  ::signal(SIGXFSZ, SIG_IGN);
   return signals;
 }
 
-void reload(gateway::Gateway& gateway) {
+// Off this thread, which must go on taking signals: SIGTERM does not wait for a reload.
+void reload_on_signal(gateway::Gateway& gateway, std::atomic<bool> const& is_ending) {
   sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
              static_cast<unsigned long long>(net::Loop::nanoseconds() / 1000));
-  auto const result = gateway.reload();
-  auto const status = result ? "STATUS=" + result->to_string()
-                             : std::string("STATUS=reload refused, the old configuration stays");
-  sd_notify(0, ("READY=1\n" + status).c_str());
+  gateway.reload_soon([&is_ending](Result<gateway::Receipt, Diagnostics> const& result) {
+    if (is_ending) return;
+    auto const status = result ? "STATUS=" + result->to_string()
+                               : std::string("STATUS=reload refused, the old configuration stays");
+    sd_notify(0, ("READY=1\n" + status).c_str());
+  });
 }
 
 int serve(std::string const& path) {
   auto const signals = block_signals();
+  std::atomic<bool> is_ending{false};  // outlives the gateway, whose threads look at it
   gateway::GatewayOptions options;
   options.config_path = path;
   auto started = gateway::Gateway::start(std::move(options));
@@ -48,11 +55,12 @@ int serve(std::string const& path) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) continue;
     if (signal == SIGHUP) {
-      reload(gateway);
+      reload_on_signal(gateway, is_ending);
     } else if (signal == SIGUSR1) {
       auto const done = gateway.reopen_logs();
       if (!done) telemetry::process_log().error("cannot reopen the logs: " + done.error().detail);
     } else {
+      is_ending = true;
       sd_notify(0, "STOPPING=1\nSTATUS=draining");
       gateway.drain();
       return 0;

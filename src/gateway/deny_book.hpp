@@ -4,7 +4,7 @@
 // kept in the state directory: `denied.json` is written whole or not at all, `audit.log` gets one
 // JSON line per change. Without a state directory the list lives as long as the process.
 //
-// Threads: change() one at a time (under the gateway's mutex); the rest at any time.
+// Threads: change() one at a time (the gateway's `changing`); the rest at any time.
 // Errors:  open() reports a list that is there but cannot be read: to start without it would let
 //          everybody in again whom somebody threw out.
 #pragma once

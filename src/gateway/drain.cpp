@@ -9,6 +9,8 @@ Gateway::Inside::~Inside() {
   serving = false;
   admin_server = nullptr;
   crl_watch = nullptr;
+  commands.stop();
+  if (command_thread.joinable()) command_thread.join();
   reloads.stop();
   if (reload_thread.joinable()) reload_thread.join();
   if (!threads.empty()) drain();
@@ -24,23 +26,32 @@ Gateway::Inside::~Inside() {
 }
 
 void Gateway::Inside::on_each_worker(std::function<void(proxy::Worker&)> const& work) {
-  std::mutex waiting;
-  std::condition_variable all_done;
-  std::size_t left = workers.size();
+  struct Waiting {
+    std::mutex mutex;
+    std::condition_variable all_done;
+    std::size_t left = 0;
+  };
+  // Not on this stack: the last worker may still be letting go of the mutex when we go on.
+  auto const waiting = std::make_shared<Waiting>();
+  waiting->left = workers.size();
   for (auto const& worker : workers) {
     auto& target = *worker;
-    target.loop().post([&, &target = target] {
+    target.loop().post([&target, &work, waiting] {
       work(target);
-      std::lock_guard const lock(waiting);
-      if (--left == 0) all_done.notify_one();
+      std::lock_guard const lock(waiting->mutex);
+      if (--waiting->left == 0) waiting->all_done.notify_one();
     });
   }
-  std::unique_lock lock(waiting);
-  all_done.wait(lock, [&] { return left == 0; });
+  std::unique_lock lock(waiting->mutex);
+  waiting->all_done.wait(lock, [&] { return waiting->left == 0; });
 }
 
 void Gateway::Inside::drain() {
-  if (draining.exchange(true)) return;
+  {
+    // A reload that is about to swap would open listeners again: either it has, or it will see this.
+    std::lock_guard const no_change(changing);
+    if (draining.exchange(true)) return;
+  }
   log.info("draining", {{"connections", connections->open.load()}});
   on_each_worker([](proxy::Worker& worker) { worker.drain(); });
   std::chrono::milliseconds patience{0};
@@ -49,13 +60,9 @@ void Gateway::Inside::drain() {
     patience = *config->timeouts.drain;
   }
   auto const is_empty = [&] {
-    bool empty = true;
-    std::mutex sum;
-    on_each_worker([&](proxy::Worker& worker) {
-      std::lock_guard const lock(sum);
-      empty = empty && worker.connection_count() == 0;
-    });
-    return empty;
+    std::atomic<std::size_t> left{0};
+    on_each_worker([&left](proxy::Worker& worker) { left += worker.connection_count(); });
+    return left == 0;
   };
   auto const wait_until_empty = [&](std::chrono::milliseconds at_most) {
     auto const end = std::chrono::steady_clock::now() + at_most;

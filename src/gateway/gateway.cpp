@@ -16,14 +16,10 @@ Result<std::unique_ptr<Gateway>, Diagnostics> Gateway::start(GatewayOptions opti
 Result<Receipt, Diagnostics> Gateway::reload() { return inside_->reload_now(); }
 void Gateway::drain() { inside_->drain(); }
 
-Result<void> Gateway::reopen_logs() {
-  auto const log = inside_->log.reopen();
-  auto const access = inside_->access_log->reopen();
-  if (!log) return fail(log.error());
-  if (!access) return fail(access.error());
-  inside_->log.info("log files opened again");
-  return {};
+void Gateway::reload_soon(std::function<void(Result<Receipt, Diagnostics> const&)> done) {
+  inside_->reload_soon(std::move(done));
 }
+Result<void> Gateway::reopen_logs() { return inside_->reopen_logs(); }
 
 std::vector<IpEndpoint> Gateway::endpoints() const {
   std::lock_guard const lock(inside_->mutex);

@@ -34,12 +34,16 @@ struct Gateway::Inside final : admin::Control {
   Result<void, Diagnostics> start_workers();
   Result<void, Diagnostics> start_admin();
   Result<Receipt, Diagnostics> reload_now();
+  Result<Receipt, Diagnostics> try_reload();
+  Result<void> bring_up_to_date(Built& built);
+  void reload_soon(std::function<void(Result<Receipt, Diagnostics> const&)> done);
+  Result<void> reopen_logs();
   Result<void, Diagnostics> retarget_logs(config::Config const& wanted);
   Result<void> change_trust(TrustChange const& change);
   void refresh_lists();
   void watch_lists(std::string seen);
   admin::Outcome change_denied(DenyChange::Kind kind, std::string const& body);
-  std::vector<std::string> changes_to(config::Config const& wanted, Built const& next) const;
+  std::shared_ptr<proxy::Generation const> generation_in_force() const;
   tls::ServerOptions tls_options() const;
   void publish_expiries();
   void on_each_worker(std::function<void(proxy::Worker&)> const& work);
@@ -54,8 +58,26 @@ struct Gateway::Inside final : admin::Control {
 
   SystemClock system_clock;
   GatewayOptions options;
-  std::shared_ptr<CrlStore> crl_store = std::make_shared<CrlStore>();
+
+  // Three locks, always taken in this order, so that nobody who asks waits for a build.
+  // `building`: one reads files and builds at a time, a reload or lists that are renewed. Seconds.
+  std::mutex building;
+  std::shared_ptr<CrlStore> crl_store = std::make_shared<CrlStore>();  // has a lock of its own
   Builder builder{crl_store};
+  std::shared_ptr<config::Config const> config;  // written under `changing` and `mutex`, too
+  std::vector<OpenListener> listeners;           // as above
+
+  // `changing`: one changes what is in force at a time, while the workers take it up. Milliseconds.
+  std::mutex changing;
+  Built current;  // written under `mutex`, too
+
+  // `mutex`: for reading what is above, and what follows. Held while something is copied.
+  mutable std::mutex mutex;
+  std::chrono::system_clock::time_point loaded_at;
+  std::uint64_t failed_reloads = 0;
+  std::string last_failure;
+  std::vector<std::string> list_problems;  // of the last look
+
   std::unique_ptr<telemetry::MetricRegistry> registry;
   std::unique_ptr<telemetry::AccessLog> access_log;
   telemetry::Log& log = telemetry::process_log();
@@ -63,15 +85,7 @@ struct Gateway::Inside final : admin::Control {
   std::shared_ptr<tls::TicketKeys> ticket_keys;
   std::shared_ptr<proxy::ConnectionCount> connections = std::make_shared<proxy::ConnectionCount>();
 
-  // Changed by a reload, under the mutex.
-  mutable std::mutex mutex;
-  std::shared_ptr<config::Config const> config;
-  Built current;
   std::unique_ptr<DenyBook> denied;
-  std::vector<OpenListener> listeners;
-  std::chrono::system_clock::time_point loaded_at;
-  std::uint64_t failed_reloads = 0;
-  std::string last_failure;
 
   std::vector<std::unique_ptr<proxy::Worker>> workers;
   std::vector<std::thread> threads;
@@ -83,13 +97,15 @@ struct Gateway::Inside final : admin::Control {
   net::Deadlines background_deadlines{background};
   std::unique_ptr<upstream::HealthChecker> health;
   std::thread background_thread;
-  net::Loop reloads;  // those that the admin address asked for, one after the other
+  net::Loop reloads;  // one after the other
   std::thread reload_thread;
+  std::atomic<bool> reload_waits{false};  // one that a signal asked for, and that has not begun
+  net::Loop commands;  // a denial does not wait for a reload
+  std::thread command_thread;
 
   std::unique_ptr<CrlFetching> crl_fetching;
   std::unique_ptr<CrlWatch> crl_watch;
   std::atomic<std::uint64_t> lists_renewed{0}, lists_refused{0};
-  std::vector<std::string> list_problems;  // of the last look; under the mutex
 
   std::unique_ptr<admin::Server> admin_server;
 };

@@ -13,6 +13,77 @@ namespace {
 
 constexpr int listen_backlog = 4096;
 
+bool is_every_address(IpAddress const& address) {
+  static auto const every_v4 = IpAddress::parse("0.0.0.0"), every_v6 = IpAddress::parse("::");
+  return address == *every_v4 || address == *every_v6;
+}
+
+// A connection to `narrow` could be one to `wide`.
+bool covers(IpEndpoint const& wide, IpEndpoint const& narrow) {
+  if (wide.port != narrow.port || wide.address.is_v4() != narrow.address.is_v4()) return false;
+  return wide.address == narrow.address || is_every_address(wide.address);
+}
+
+bool runs_at(std::vector<OpenListener> const& running, IpEndpoint const& endpoint) {
+  return std::any_of(running.begin(), running.end(), [&](auto const& listener) {
+    return std::find(listener.bound.begin(), listener.bound.end(), endpoint) !=
+           listener.bound.end();
+  });
+}
+
+// We listen on that port ourselves, so that asking the kernel whether somebody does tells nothing;
+// another program would have been noticed when that listener was opened.
+bool overlaps(std::vector<OpenListener> const& ours, IpEndpoint const& endpoint) {
+  return std::any_of(ours.begin(), ours.end(), [&](auto const& listener) {
+    auto const touches = [&](IpEndpoint const& bound) {
+      return covers(bound, endpoint) || covers(endpoint, bound);
+    };
+    return std::any_of(listener.bound.begin(), listener.bound.end(), touches) ||
+           (!listener.sockets.empty() && touches(listener.settings->endpoint));
+  });
+}
+
+OpenListener listener_of(config::Listener const& listener) {
+  OpenListener open;
+  open.written = listener.address->to_string();
+  open.settings = std::make_shared<proxy::ListenerSettings>();
+  open.settings->name = open.written;
+  open.settings->proxy_protocol = protocol_of(*listener.proxy_protocol);
+  for (auto const& source : listener.trusted_sources) {
+    open.settings->trusted_sources.push_back(*source);
+  }
+  open.settings->endpoint = *listener.address;
+  open.mark = listener.address.mark;
+  return open;
+}
+
+Result<void> open_sockets(OpenListener& listener, std::size_t workers, bool is_shared) {
+  if (!is_shared) {
+    auto const is_free = net::check_address_free(listener.settings->endpoint);
+    if (!is_free) return fail(is_free.error());
+  }
+  for (std::size_t i = 0; i < workers; ++i) {
+    CERTGATE_TRY(int const fd, net::bind_listener(listener.settings->endpoint));
+    listener.sockets.push_back(fd);
+    // The port that the first socket got, for the others.
+    CERTGATE_TRY(listener.settings->endpoint, net::local_endpoint(fd));
+  }
+  return {};
+}
+
+// Narrower sockets that run and that nobody else wants go on under the wider address.
+void take_narrower(std::vector<OpenListener>& wanted, std::vector<OpenListener> const& running) {
+  for (auto const& former : running) {
+    for (auto const& bound : former.bound) {
+      if (runs_at(wanted, bound)) continue;
+      auto const wider = std::find_if(wanted.begin(), wanted.end(), [&](auto const& listener) {
+        return covers(listener.settings->endpoint, bound);
+      });
+      if (wider != wanted.end()) wider->bound.push_back(bound);
+    }
+  }
+}
+
 }  // namespace
 
 void close_sockets(std::vector<OpenListener>& listeners) {
@@ -27,40 +98,22 @@ Result<std::vector<OpenListener>, Diagnostics> open_listeners(
   std::vector<OpenListener> opened;
   Diagnostics diagnostics;
   for (auto const& listener : wanted.listeners) {
-    OpenListener open;
-    open.written = listener.address->to_string();
-    open.settings = std::make_shared<proxy::ListenerSettings>();
-    open.settings->name = open.written;
-    open.settings->proxy_protocol = protocol_of(*listener.proxy_protocol);
-    for (auto const& source : listener.trusted_sources) {
-      open.settings->trusted_sources.push_back(*source);
-    }
-    open.settings->endpoint = *listener.address;
-
-    auto const known = std::find_if(running.begin(), running.end(), [&](auto const& one_running) {
-      return one_running.written == open.written;
-    });
-    if (known != running.end()) {
-      open.settings->endpoint = known->settings->endpoint;
+    auto open = listener_of(listener);
+    auto const known =
+        std::find_if(running.begin(), running.end(),
+                     [&](auto const& former) { return former.written == open.written; });
+    if (known != running.end()) open.settings->endpoint = known->settings->endpoint;
+    auto const& endpoint = open.settings->endpoint;
+    if (endpoint.port != 0 && runs_at(running, endpoint)) {
+      open.bound.push_back(endpoint);
       opened.push_back(std::move(open));
       continue;
     }
-    Result<void> const is_free = net::check_address_free(*listener.address);
-    if (!is_free) {
+    bool const is_shared = overlaps(running, endpoint) || overlaps(opened, endpoint);
+    if (auto const done = open_sockets(open, workers, is_shared); !done) {
+      bool const is_taken = done.error().code == ErrorCode::conflict;
       diagnostics.add(listener.address.mark.diagnostic(
-          is_free.error().detail, "choose another port, or stop the other program"));
-      continue;
-    }
-    for (std::size_t i = 0; i < workers; ++i) {
-      auto const fd = net::open_listener(open.settings->endpoint, listen_backlog);
-      if (!fd) {
-        diagnostics.add(listener.address.mark.diagnostic(fd.error().detail));
-        break;
-      }
-      open.sockets.push_back(*fd);
-      // The port that the first socket got, for the others.
-      auto const bound = net::local_endpoint(*fd);
-      if (bound) open.settings->endpoint = *bound;
+          done.error().detail, is_taken ? "choose another port, or stop the other program" : ""));
     }
     opened.push_back(std::move(open));
   }
@@ -68,42 +121,54 @@ Result<std::vector<OpenListener>, Diagnostics> open_listeners(
     close_sockets(opened);
     return fail(std::move(diagnostics));
   }
+  take_narrower(opened, running);
   return opened;
+}
+
+Result<void, Diagnostics> start_listening(std::vector<OpenListener> const& opened) {
+  for (auto const& listener : opened) {
+    for (int const fd : listener.sockets) {
+      if (auto const done = net::start_listening(fd, listen_backlog); !done) {
+        return fail(one(listener.mark.diagnostic(done.error().detail)));
+      }
+    }
+  }
+  return {};
 }
 
 void take_listeners(std::vector<OpenListener>& running, std::vector<OpenListener> wanted,
                     std::vector<std::unique_ptr<proxy::Worker>> const& workers) {
   auto& log = telemetry::process_log();
-  for (auto& former : running) {
-    auto const next = std::find_if(wanted.begin(), wanted.end(), [&](auto const& listener) {
-      return listener.written == former.written;
-    });
-    if (next != wanted.end()) continue;
-    auto const settings = former.settings;
-    for (auto const& worker : workers) {
-      auto& target = *worker;
-      target.loop().post([&target, settings] { target.stop_listening(*settings); });
-    }
-    log.info("stopped listening", {{"address", settings->endpoint.to_string()}});
-  }
   for (auto& listener : wanted) {
-    if (listener.sockets.empty()) {
+    listener.mark = {};  // the configuration may go before the listener
+    auto const settings = listener.settings;
+    for (auto const& bound : listener.bound) {
       // Runs already; its PROXY settings may have changed.
-      auto const settings = listener.settings;
       for (auto const& worker : workers) {
         auto& target = *worker;
-        target.loop().post([&target, settings] { target.change_listener(settings); });
+        target.loop().post(
+            [&target, bound, settings] { target.change_listener(bound, settings); });
       }
-      continue;
     }
+    if (listener.sockets.empty()) continue;
     for (std::size_t i = 0; i < workers.size(); ++i) {
       auto& target = *workers[i];
-      auto const settings = listener.settings;
       int const fd = listener.sockets[i];
       target.loop().post([&target, settings, fd] { target.listen(settings, fd); });
     }
     listener.sockets.clear();
-    log.info("listening", {{"address", listener.settings->endpoint.to_string()}});
+    listener.bound.push_back(settings->endpoint);
+    log.info("listening", {{"address", settings->endpoint.to_string()}});
+  }
+  for (auto const& former : running) {
+    for (auto const& bound : former.bound) {
+      if (runs_at(wanted, bound)) continue;
+      for (auto const& worker : workers) {
+        auto& target = *worker;
+        target.loop().post([&target, bound] { target.stop_listening(bound); });
+      }
+      log.info("stopped listening", {{"address", bound.to_string()}});
+    }
   }
   running = std::move(wanted);
 }

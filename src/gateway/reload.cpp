@@ -7,6 +7,55 @@
 #include "status.hpp"
 
 namespace certgate::gateway {
+namespace {
+
+std::vector<std::string> changes_between(config::Config const& was_configured,
+                                         proxy::Generation const& before,
+                                         config::Config const& wanted,
+                                         proxy::Generation const& now) {
+  auto changes = config::diff(was_configured, wanted);
+  // Paths that stayed the same may lead to other contents.
+  for (auto const& site : now.sites) {
+    auto const old = std::find_if(before.sites.begin(), before.sites.end(),
+                                  [&](auto const& known) { return known->name == site->name; });
+    if (old == before.sites.end()) continue;
+    auto const& was = (*old)->tls->client();
+    auto const& is = site->tls->client();
+    if (was.trust != nullptr && is.trust != nullptr &&
+        was.trust->digest() != is.trust->digest()) {
+      changes.push_back("host " + site->name + ": other client CAs");
+    }
+    if (was.revocations != is.revocations) {
+      auto const entries = is.revocations == nullptr ? 0 : is.revocations->entry_count();
+      changes.push_back("host " + site->name + ": other CRLs, " + std::to_string(entries) +
+                        " revoked");
+    }
+    auto const& was_shown = (*old)->tls->identities();
+    auto const& is_shown = site->tls->identities();
+    bool const same_identities =
+        was_shown.size() == is_shown.size() &&
+        std::equal(was_shown.begin(), was_shown.end(), is_shown.begin(),
+                   [](auto const& a, auto const& b) {
+                     return a->leaf().fingerprint() == b->leaf().fingerprint();
+                   });
+    if (!same_identities) changes.push_back("host " + site->name + ": other certificate");
+  }
+  return changes;
+}
+
+// What a running process cannot take up.
+void add_what_waits(config::Config const& was, config::Config const& wanted,
+                    std::vector<std::string>& changes) {
+  auto const waits = [&](bool differs, char const* key) {
+    if (differs) changes.push_back(std::string(key) + ": takes effect after a restart");
+  };
+  waits(worker_count(wanted) != worker_count(was), "workers");
+  waits(!(wanted.admin == was.admin), "admin");
+  waits(!(wanted.state_directory == was.state_directory), "state_directory");
+  waits(!(wanted.sessions == was.sessions), "sessions");
+}
+
+}  // namespace
 
 std::string Receipt::to_string() const {
   std::string text = "version " + std::to_string(version) + ": ";
@@ -41,100 +90,84 @@ Result<void, Diagnostics> Gateway::Inside::retarget_logs(config::Config const& w
   return fail(one(wanted.log.access_file.mark.diagnostic(done.error().detail)));
 }
 
-std::vector<std::string> Gateway::Inside::changes_to(config::Config const& wanted,
-                                                     Built const& next) const {
-  auto changes = config::diff(*config, wanted);
-  // Paths that stayed the same may lead to other contents.
-  auto const& before = *current.generation;
-  auto const& now = *next.generation;
-  for (auto const& site : now.sites) {
-    auto const old = std::find_if(before.sites.begin(), before.sites.end(),
-                                  [&](auto const& known) { return known->name == site->name; });
-    if (old == before.sites.end()) continue;
-    auto const& was = (*old)->tls->client();
-    auto const& is = site->tls->client();
-    if (was.trust != nullptr && is.trust != nullptr &&
-        was.trust->digest() != is.trust->digest()) {
-      changes.push_back("host " + site->name + ": other client CAs");
-    }
-    if (was.revocations != is.revocations) {
-      auto const entries = is.revocations == nullptr ? 0 : is.revocations->entry_count();
-      changes.push_back("host " + site->name + ": other CRLs, " + std::to_string(entries) +
-                        " revoked");
-    }
-    auto const& was_shown = (*old)->tls->identities();
-    auto const& is_shown = site->tls->identities();
-    bool const same_identities =
-        was_shown.size() == is_shown.size() &&
-        std::equal(was_shown.begin(), was_shown.end(), is_shown.begin(),
-                   [](auto const& a, auto const& b) {
-                     return a->leaf().fingerprint() == b->leaf().fingerprint();
-                   });
-    if (!same_identities) changes.push_back("host " + site->name + ": other certificate");
+Result<Receipt, Diagnostics> Gateway::Inside::reload_now() {
+  std::lock_guard const no_build(building);
+  auto receipt = try_reload();
+  if (receipt) return receipt;
+  builder.roll_back();
+  crl_fetching->roll_back();
+  std::string first;
+  for (auto const& diagnostic : receipt.error()) {
+    if (diagnostic.severity != Severity::error) continue;
+    log.error("reload refused: " + render_short(diagnostic));
+    if (first.empty()) first = render_short(diagnostic);
   }
-  return changes;
+  std::uint64_t version = 0;
+  {
+    std::lock_guard const lock(mutex);
+    ++failed_reloads;
+    last_failure = std::move(first);
+    version = current.generation->number;
+  }
+  log.error("the configuration in force stays", {{"version", version}});
+  return receipt;
 }
 
-Result<Receipt, Diagnostics> Gateway::Inside::reload_now() {
-  std::lock_guard const lock(mutex);
-  auto const began = std::chrono::steady_clock::now();
-  auto refuse = [&](Diagnostics diagnostics) {
-    builder.roll_back();
-    crl_fetching->roll_back();
-    ++failed_reloads;
-    last_failure.clear();
-    for (auto const& diagnostic : diagnostics) {
-      if (diagnostic.severity != Severity::error) continue;
-      log.error("reload refused: " + render_short(diagnostic));
-      if (last_failure.empty()) last_failure = render_short(diagnostic);
-    }
-    log.error("the configuration in force stays", {{"version", current.generation->number}});
-    return fail(std::move(diagnostics));
-  };
+// A denial may have come into force while `built` was being built. REQUIRES: `changing` is held.
+Result<void> Gateway::Inside::bring_up_to_date(Built& built) {
+  auto const list = denied->list();
+  if (built.generation->deny_list != list) {
+    TrustChange change;
+    change.deny_list = list;
+    CERTGATE_TRY(built.generation, with_change(*built.generation, change));
+  }
+  built.generation->number = current.generation->number + 1;
+  return {};
+}
 
+// REQUIRES: `building` is held.
+Result<Receipt, Diagnostics> Gateway::Inside::try_reload() {
+  auto const began = std::chrono::steady_clock::now();
   auto loaded = load_config(options.config_path);
-  if (!loaded) return refuse(std::move(loaded.error()));
+  if (!loaded) return fail(std::move(loaded.error()));
   auto const wanted = std::make_shared<config::Config const>(std::move(*loaded));
-  if (auto had = crl_fetching->prepare(*wanted); !had) return refuse(std::move(had.error()));
-  auto const number = current.generation->number + 1;
-  auto built = builder.build(*wanted, number, options.clock->unix_seconds(), *registry,
+  if (auto had = crl_fetching->prepare(*wanted); !had) return fail(std::move(had.error()));
+  auto const before = generation_in_force();
+  auto built = builder.build(*wanted, before->number + 1, options.clock->unix_seconds(), *registry,
                              denied->list());
-  if (!built) return refuse(std::move(built.error()));
+  if (!built) return fail(std::move(built.error()));
 
   // What only a worker could refuse is tried on one that serves nobody.
   proxy::WorkerOptions trial;
   trial.tls.clock = options.clock;
   trial.connections = connections;
   trial.metrics = &registry->worker(0);
+  auto const& first_host = wanted->hosts.front().mark;
   auto const rehearsal = proxy::Worker::build(std::move(trial), built->generation);
-  if (!rehearsal) {
-    return refuse(one(wanted->hosts.front().mark.diagnostic(rehearsal.error().detail)));
-  }
+  if (!rehearsal) return fail(one(first_host.diagnostic(rehearsal.error().detail)));
   auto opened = open_listeners(*wanted, listeners, workers.size());
-  if (!opened) return refuse(std::move(opened.error()));
-  if (auto logs = retarget_logs(*wanted); !logs) {
+  if (!opened) return fail(std::move(opened.error()));
+  auto const give_up = [&](Diagnostics diagnostics) {
     close_sockets(*opened);
-    return refuse(std::move(logs.error()));
-  }
+    return fail(std::move(diagnostics));
+  };
 
-  Receipt receipt;
-  receipt.version = number;
-  receipt.changes = changes_to(*wanted, *built);
-  if (worker_count(*wanted) != workers.size()) {
-    receipt.changes.push_back("workers: takes effect after a restart");
+  std::lock_guard const no_change(changing);
+  if (draining) return give_up(one(first_host.diagnostic("certgate is ending")));
+  if (auto const done = bring_up_to_date(*built); !done) {
+    return give_up(one(first_host.diagnostic(done.error().detail)));
   }
-  if (!(wanted->admin == config->admin)) {
-    receipt.changes.push_back("admin: takes effect after a restart");
-  }
-  if (!(wanted->state_directory == config->state_directory)) {
-    receipt.changes.push_back("state_directory: takes effect after a restart");
-  }
-  if (!(wanted->sessions == config->sessions)) {
-    receipt.changes.push_back("sessions: takes effect after a restart");
+  if (auto logs = retarget_logs(*wanted); !logs) return give_up(std::move(logs.error()));
+  if (auto listening = start_listening(*opened); !listening) {
+    return give_up(std::move(listening.error()));
   }
 
   // From here on nothing can fail.
   auto const generation = built->generation;
+  Receipt receipt;
+  receipt.version = generation->number;
+  receipt.changes = changes_between(*config, *current.generation, *wanted, *generation);
+  add_what_waits(*config, *wanted, receipt.changes);
   bool const hello = reads_client_hello(*generation->policy);
   on_each_worker([&](proxy::Worker& worker) {
     worker.set_client_hello_facts(hello);
@@ -142,21 +175,35 @@ Result<Receipt, Diagnostics> Gateway::Inside::reload_now() {
     if (!adopted) log.error("a worker cannot take the new hosts: " + adopted.error().detail);
   });
   connections->limit = static_cast<std::size_t>(*wanted->limits.connections);
-  take_listeners(listeners, std::move(*opened), workers);
+  auto serves = listeners;
+  take_listeners(serves, std::move(*opened), workers);
   background.post([this, origins = generation->origins] { health->watch(origins); });
   builder.commit();
   crl_fetching->commit();
-  config = wanted;
-  current = std::move(*built);
-  loaded_at = options.clock->now();
-  last_failure.clear();
+  receipt.warnings = built->warnings;
+  {
+    std::lock_guard const lock(mutex);
+    config = wanted;
+    current = std::move(*built);
+    listeners = std::move(serves);
+    loaded_at = options.clock->now();
+    last_failure.clear();
+  }
   publish_expiries();
-  receipt.warnings = current.warnings;
   receipt.took = std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::steady_clock::now() - began);
-  for (auto const& warning : current.warnings) log.warning(render_short(warning));
+  for (auto const& warning : receipt.warnings) log.warning(render_short(warning));
   log.info("reloaded: " + receipt.to_string(), {{"version", receipt.version}});
   return receipt;
+}
+
+// One that has not begun yet will see everything that this one would.
+void Gateway::Inside::reload_soon(std::function<void(Result<Receipt, Diagnostics> const&)> done) {
+  if (reload_waits.exchange(true)) return;
+  reloads.post([this, done = std::move(done)] {
+    reload_waits = false;
+    done(reload_now());
+  });
 }
 
 void Gateway::Inside::reload(admin::Done done) {
@@ -168,6 +215,17 @@ void Gateway::Inside::reload(admin::Done done) {
     outcome.text = result ? result->to_string() + "\n" : render(result.error());
     done(std::move(outcome));
   });
+}
+
+Result<void> Gateway::Inside::reopen_logs() {
+  // Not while a reload sends the logs elsewhere.
+  std::lock_guard const no_change(changing);
+  auto const opened = log.reopen();
+  auto const access = access_log->reopen();
+  if (!opened) return fail(opened.error());
+  if (!access) return fail(access.error());
+  log.info("log files opened again");
+  return {};
 }
 
 }  // namespace certgate::gateway

@@ -12,10 +12,22 @@ constexpr auto one_day = std::chrono::hours{24};
 
 }  // namespace
 
+std::shared_ptr<proxy::Generation const> Gateway::Inside::generation_in_force() const {
+  std::lock_guard const lock(mutex);
+  return current.generation;
+}
+
 void Gateway::Inside::publish_expiries() {
+  std::vector<Expiry> expiries;
+  std::uint64_t number = 0;
+  {
+    std::lock_guard const lock(mutex);
+    expiries = current.expiries;
+    number = current.generation->number;
+  }
   telemetry::MetricRegistry::Values days;
   auto const now = options.clock->unix_seconds();
-  for (auto const& expiry : current.expiries) {
+  for (auto const& expiry : expiries) {
     auto const left = static_cast<double>(expiry.until - now) /
                       static_cast<double>(std::chrono::seconds(one_day).count());
     days.push_back({{{"kind", std::string(name_of(expiry.kind))},
@@ -27,7 +39,7 @@ void Gateway::Inside::publish_expiries() {
                        "Days until a certificate, CA or CRL in use ends; negative: it has ended",
                        std::move(days));
   telemetry::MetricRegistry::Values shares;
-  for (auto const& expiry : current.expiries) {
+  for (auto const& expiry : expiries) {
     if (expiry.kind != Expiry::Kind::crl) continue;
     auto const whole = std::max<UnixSeconds>(expiry.until - expiry.from, 1);
     auto const share = static_cast<double>(expiry.until - now) / static_cast<double>(whole);
@@ -39,38 +51,40 @@ void Gateway::Inside::publish_expiries() {
                        std::move(shares));
   registry->set_values("certgate_config_version",
                        "Version of the configuration in force; counts up with every reload",
-                       {{{}, static_cast<double>(current.generation->number)}});
+                       {{{}, static_cast<double>(number)}});
 }
 
 std::string Gateway::Inside::metrics() {
-  {
-    std::lock_guard const lock(mutex);
-    publish_expiries();
-  }
+  publish_expiries();
   return telemetry::format_prometheus(registry->read());
 }
 
 std::string Gateway::Inside::status() {
-  std::lock_guard const lock(mutex);
   StatusFacts facts;
-  facts.version = current.generation->number;
-  facts.loaded_at = std::chrono::floor<std::chrono::seconds>(loaded_at).time_since_epoch().count();
+  Built shown;
+  {
+    std::lock_guard const lock(mutex);
+    shown = current;
+    facts.loaded_at =
+        std::chrono::floor<std::chrono::seconds>(loaded_at).time_since_epoch().count();
+    facts.failed_reloads = failed_reloads;
+    facts.last_failure = last_failure;
+    for (auto const& listener : listeners) {
+      facts.listeners.push_back(listener.settings->endpoint.to_string());
+    }
+    facts.list_problems = list_problems;
+  }
+  facts.version = shown.generation->number;
   facts.config_path = options.config_path;
   facts.is_ready = serving && !draining;
   facts.is_draining = draining;
   facts.workers = workers.size();
   facts.connections = connections->open.load();
-  facts.failed_reloads = failed_reloads;
-  facts.last_failure = last_failure;
-  for (auto const& listener : listeners) {
-    facts.listeners.push_back(listener.settings->endpoint.to_string());
-  }
   facts.now = options.clock->unix_seconds();
-  facts.list_problems = list_problems;
   facts.crl_urls = crl_fetching->states();
   facts.denied = denied->entries(facts.now);
   facts.denied_is_kept = denied->is_kept();
-  return format_status(facts, *current.generation, current.expiries, current.warnings);
+  return format_status(facts, *shown.generation, shown.expiries, shown.warnings);
 }
 
 }  // namespace certgate::gateway

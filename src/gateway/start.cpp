@@ -96,9 +96,11 @@ Result<void, Diagnostics> Gateway::Inside::start_admin() {
 
 Result<void, Diagnostics> Gateway::Inside::start() {
   // The threads that start on the way may want to change what is still being put together.
-  std::lock_guard const lock(mutex);
+  std::lock_guard const no_build(building);
+  std::lock_guard const no_change(changing);
   auto loaded = load_config(options.config_path);
   if (!loaded) return fail(std::move(loaded.error()));
+  // No other thread is there yet.
   config = std::make_shared<config::Config const>(std::move(*loaded));
   registry = std::make_unique<telemetry::MetricRegistry>(worker_count(*config));
   auto seen = look_at_crl_files(*config);
@@ -117,6 +119,10 @@ Result<void, Diagnostics> Gateway::Inside::start() {
 
   auto opened = open_listeners(*config, {}, worker_count(*config));
   if (!opened) return fail(std::move(opened.error()));
+  if (auto done = start_listening(*opened); !done) {
+    close_sockets(*opened);
+    return fail(std::move(done.error()));
+  }
   if (auto done = start_telemetry(); !done) {
     close_sockets(*opened);
     return fail(std::move(done.error()));
@@ -137,6 +143,7 @@ Result<void, Diagnostics> Gateway::Inside::start() {
   health->watch(current.generation->origins);
   background_thread = std::thread([this] { background.run(); });
   reload_thread = std::thread([this] { reloads.run(); });
+  command_thread = std::thread([this] { commands.run(); });
   watch_lists(std::move(seen));
   if (auto done = start_admin(); !done) return fail(std::move(done.error()));
   publish_expiries();

@@ -3,14 +3,17 @@
 
 namespace certgate::gateway {
 
-// Every change between two reloads goes this way. REQUIRES: the caller holds the mutex.
+// Every change between two reloads goes this way. REQUIRES: the caller holds `changing`.
 Result<void> Gateway::Inside::change_trust(TrustChange const& change) {
   CERTGATE_TRY(auto next, with_change(*current.generation, change));
   std::atomic<bool> all_have_it{true};
   on_each_worker([&](proxy::Worker& worker) {
     if (!worker.adopt(next)) all_have_it = false;
   });
-  current.generation = std::move(next);
+  {
+    std::lock_guard const lock(mutex);
+    current.generation = std::move(next);
+  }
   publish_expiries();
   if (all_have_it) return {};
   return fail(ErrorCode::internal, "a worker could not take the change; restart certgate");
@@ -19,17 +22,27 @@ Result<void> Gateway::Inside::change_trust(TrustChange const& change) {
 // The lists of the running configuration anew, without a reload. What is wrong is told, and the last
 // good one stays.
 void Gateway::Inside::refresh_lists() {
-  std::lock_guard const lock(mutex);
+  std::lock_guard const no_build(building);
   auto const began = std::chrono::steady_clock::now();
-  auto refreshed = builder.refresh(*config, *current.generation, current.expiries,
-                                   options.clock->unix_seconds());
-  list_problems.clear();
-  for (auto const& problem : refreshed.problems) {
-    list_problems.push_back(render_short(problem));
-    log.error("CRL refused, the last good one stays in force: " + list_problems.back());
+  Built running;
+  {
+    std::lock_guard const lock(mutex);
+    running = current;
   }
-  if (!list_problems.empty()) ++lists_refused;
-  current.expiries = std::move(refreshed.expiries);
+  auto refreshed = builder.refresh(*config, *running.generation, running.expiries,
+                                   options.clock->unix_seconds());
+  std::vector<std::string> problems;
+  for (auto const& problem : refreshed.problems) {
+    problems.push_back(render_short(problem));
+    log.error("CRL refused, the last good one stays in force: " + problems.back());
+  }
+  if (!problems.empty()) ++lists_refused;
+  std::lock_guard const no_change(changing);
+  {
+    std::lock_guard const lock(mutex);
+    list_problems = std::move(problems);
+    current.expiries = std::move(refreshed.expiries);
+  }
   if (refreshed.changes.empty()) return;
   TrustChange change;
   change.revocations = std::move(refreshed.revocations);
@@ -68,7 +81,7 @@ void Gateway::Inside::watch_lists(std::string seen) {
 }
 
 admin::Outcome Gateway::Inside::change_denied(DenyChange::Kind kind, std::string const& body) {
-  std::lock_guard const lock(mutex);
+  std::lock_guard const no_change(changing);
   auto const now = options.clock->unix_seconds();
   DenyTarget target;
   target.put_in_force = [this](x509::DenyList::Pointer list) {
@@ -97,7 +110,7 @@ bool Gateway::Inside::command(std::string_view name, std::string_view body, admi
   }
   if (name != "deny" && name != "undeny") return false;
   auto const kind = name == "deny" ? DenyChange::Kind::deny : DenyChange::Kind::undeny;
-  reloads.post([this, kind, body = std::string(body), done = std::move(done)] {
+  commands.post([this, kind, body = std::string(body), done = std::move(done)] {
     done(change_denied(kind, body));
   });
   return true;

@@ -1,6 +1,7 @@
 #include "certgate/net/socket.hpp"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <utility>
@@ -248,13 +250,22 @@ Task<Result<void>> connect(Socket& socket, SocketAddress const& address) {
 }
 
 Result<int> open_listener(IpEndpoint const& endpoint, int backlog) {
-  CERTGATE_TRY(int const fd, bound_socket(endpoint, true));
-  if (::listen(fd, backlog) != 0) {
-    auto const why = reason(errno);
+  CERTGATE_TRY(int const fd, bind_listener(endpoint));
+  if (auto const listening = start_listening(fd, backlog); !listening) {
     ::close(fd);
-    return fail(ErrorCode::io, "cannot listen on " + endpoint.to_string() + ": " + why);
+    return fail(listening.error());
   }
   return fd;
+}
+
+Result<int> bind_listener(IpEndpoint const& endpoint) { return bound_socket(endpoint, true); }
+
+Result<void> start_listening(int bound_fd, int backlog) {
+  if (::listen(bound_fd, backlog) == 0) return {};
+  auto const why = reason(errno);
+  auto const endpoint = local_endpoint(bound_fd);
+  return fail(ErrorCode::io, "cannot listen on " + (endpoint ? endpoint->to_string() : "a socket") +
+                                 ": " + why);
 }
 
 Result<void> check_address_free(IpEndpoint const& endpoint) {
@@ -262,6 +273,19 @@ Result<void> check_address_free(IpEndpoint const& endpoint) {
   CERTGATE_TRY(int const fd, bound_socket(endpoint, false));
   ::close(fd);
   return {};
+}
+
+void refuse_new_connections(int listener_fd) {
+  constexpr unsigned flags_byte = 13;  // of the TCP header, where such a filter begins to look
+  constexpr unsigned syn = 0x02;
+  sock_filter steps[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, flags_byte),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, syn, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0xFFFFFFFF),
+  };
+  sock_fprog const program{std::size(steps), steps};
+  ::setsockopt(listener_fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
 Result<IpEndpoint> local_endpoint(int fd) {

@@ -20,6 +20,8 @@ namespace {
 constexpr int accepts_per_turn = 32;
 // How long a listener rests when the process has no descriptors left.
 constexpr std::chrono::milliseconds descriptor_pause{100};
+// How long a listener that is closed accepts connections that were on their way.
+constexpr std::chrono::milliseconds retirement_time{1000};
 
 }  // namespace
 
@@ -27,42 +29,75 @@ constexpr std::chrono::milliseconds descriptor_pause{100};
 class Acceptor {
  public:
   Acceptor(Workspace& workspace, std::shared_ptr<ListenerSettings const> settings, int fd)
-      : workspace_(workspace), settings_(std::move(settings)), socket_(workspace.loop, fd) {}
+      : workspace_(workspace),
+        settings_(std::move(settings)),
+        bound_(settings_->endpoint),
+        socket_(workspace.loop, fd) {}
 
   static net::Task<void> run(std::shared_ptr<Acceptor> self);
-  void close() { socket_.close(); }
-  ListenerSettings const& settings() const { return *settings_; }
+  void close() {
+    retirement_.disarm();
+    socket_.close();
+  }
+  // Closing at once would reset connections that the kernel has accepted and nobody has fetched.
+  void retire() {
+    net::refuse_new_connections(socket_.fd());
+    retirement_.arm(workspace_.deadlines.list(retirement_time));
+  }
+  bool is_over() const { return !socket_.is_open(); }
+  bool is_retiring() const { return retirement_.is_armed(); }
+  IpEndpoint const& bound() const { return bound_; }
   void change(std::shared_ptr<ListenerSettings const> settings) { settings_ = std::move(settings); }
 
  private:
+  class Retirement final : public net::Deadline {
+   public:
+    explicit Retirement(Acceptor& acceptor) : acceptor_(acceptor) {}
+
+   protected:
+    void on_expired() override {
+      acceptor_.accept_waiting();
+      acceptor_.close();
+    }
+
+   private:
+    Acceptor& acceptor_;
+  };
+
+  bool accept_waiting();
+
   Workspace& workspace_;
   std::shared_ptr<ListenerSettings const> settings_;
+  IpEndpoint const bound_;
   net::Socket socket_;
+  Retirement retirement_{*this};
 };
+
+// Accepts what waits, up to a turn's worth. True: the process has no descriptors left.
+bool Acceptor::accept_waiting() {
+  auto& connections = *workspace_.options.connections;
+  for (int i = 0; i < accepts_per_turn; ++i) {
+    IpEndpoint peer;
+    int const fd = net::accept_one(socket_.fd(), peer);
+    if (fd < 0) return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    if (connections.open.load(std::memory_order_relaxed) >=
+        connections.limit.load(std::memory_order_relaxed)) {
+      ::close(fd);
+      workspace_.refused_connections.fetch_add(1, std::memory_order_relaxed);
+      continue;
+    }
+    Connection::start(workspace_, fd, peer, settings_);
+  }
+  return false;
+}
 
 net::Task<void> Acceptor::run(std::shared_ptr<Acceptor> self) {
   auto& acceptor = *self;
   auto& workspace = acceptor.workspace_;
-  auto& connections = *workspace.options.connections;
   while (acceptor.socket_.is_open()) {
     auto const ready = co_await acceptor.socket_.readable();
     if (ready == Ready::cancelled || !acceptor.socket_.is_open()) break;
-    bool exhausted = false;
-    for (int i = 0; i < accepts_per_turn; ++i) {
-      IpEndpoint peer;
-      int const fd = net::accept_one(acceptor.socket_.fd(), peer);
-      if (fd < 0) {
-        exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-        break;
-      }
-      if (connections.open.load(std::memory_order_relaxed) >=
-          connections.limit.load(std::memory_order_relaxed)) {
-        ::close(fd);
-        workspace.refused_connections.fetch_add(1, std::memory_order_relaxed);
-        continue;
-      }
-      Connection::start(workspace, fd, peer, acceptor.settings_);
-    }
+    bool const exhausted = acceptor.accept_waiting();
     if (exhausted) {
       net::Sleep pause(workspace.deadlines.list(descriptor_pause));
       co_await pause;
@@ -107,17 +142,17 @@ void Worker::listen(std::shared_ptr<ListenerSettings const> settings, int fd) {
   net::start(Acceptor::run(std::move(acceptor)));
 }
 
-void Worker::stop_listening(ListenerSettings const& settings) {
-  std::erase_if(inside_->acceptors, [&](auto const& acceptor) {
-    if (acceptor->settings().endpoint != settings.endpoint) return false;
-    acceptor->close();
-    return true;
-  });
+void Worker::stop_listening(IpEndpoint const& bound) {
+  std::erase_if(inside_->acceptors, [](auto const& acceptor) { return acceptor->is_over(); });
+  for (auto const& acceptor : inside_->acceptors) {
+    if (acceptor->bound() == bound && !acceptor->is_retiring()) acceptor->retire();
+  }
 }
 
-void Worker::change_listener(std::shared_ptr<ListenerSettings const> settings) {
+void Worker::change_listener(IpEndpoint const& bound,
+                             std::shared_ptr<ListenerSettings const> settings) {
   for (auto const& acceptor : inside_->acceptors) {
-    if (acceptor->settings().endpoint == settings->endpoint) acceptor->change(settings);
+    if (acceptor->bound() == bound && !acceptor->is_retiring()) acceptor->change(settings);
   }
 }
 

@@ -41,6 +41,9 @@ class Gateway {
   ~Gateway();
 
   Result<Receipt, Diagnostics> reload();
+  // Returns at once; `done` runs on another thread. Nothing happens, and `done` is dropped, when one
+  // that was asked for in this way has not begun yet: it will see the same files.
+  void reload_soon(std::function<void(Result<Receipt, Diagnostics> const&)> done);
   // Stops accepting, lets requests finish for at most timeouts.drain, then closes what is left.
   void drain();
   // Log files are opened again (after a rotation).
@@ -64,6 +67,10 @@ struct Checked {
   Built built;
 };
 Result<Checked, Diagnostics> check(std::string const& config_path, UnixSeconds at);
+
+// What is wrong with the certificates that https:// origins show now; notes where one cannot be asked.
+// Connects to them, all at once and for two seconds at most.
+Diagnostics ask_origins(Checked const& checked, UnixSeconds at);
 
 // The effective policy per host, for `check`: certificates, client authentication, routes.
 std::string describe_hosts(Checked const& checked, UnixSeconds at);

@@ -95,9 +95,15 @@ Task<Result<void>> connect(Socket& socket, SocketAddress const& address);
 // A non-blocking listening TCP socket with SO_REUSEADDR and SO_REUSEPORT, so that every worker has
 // its own. Errors name the address and the reason ("address already in use by another program").
 Result<int> open_listener(IpEndpoint const& endpoint, int backlog);
+// The two halves of it: a socket that is bound has its address and takes no connection yet.
+Result<int> bind_listener(IpEndpoint const& endpoint);
+Result<void> start_listening(int bound_fd, int backlog);
 // Fails when somebody outside this process listens there already: SO_REUSEPORT alone would let two
 // daemons of one user share a port without noticing.
 Result<void> check_address_free(IpEndpoint const& endpoint);
+// No connection begins at this listening socket any more: the kernel drops each SYN, which the client
+// repeats a second later, when another socket may be there for it. Handshakes under way go on.
+void refuse_new_connections(int listener_fd);
 // The bound endpoint of a socket (port 0 resolved).
 Result<IpEndpoint> local_endpoint(int fd);
 Result<IpEndpoint> remote_endpoint(int fd);

@@ -57,9 +57,11 @@ class Worker {
   Result<void> adopt(std::shared_ptr<Generation const> generation);
   // Takes the listening socket over and accepts on it.
   void listen(std::shared_ptr<ListenerSettings const> settings, int fd);
-  void stop_listening(ListenerSettings const& settings);
-  // New settings for connections accepted from now on at the same endpoint.
-  void change_listener(std::shared_ptr<ListenerSettings const> settings);
+  // The socket bound to that endpoint takes no new connections; those whose handshake with the
+  // kernel is under way are still accepted, for a second, and then it is closed.
+  void stop_listening(IpEndpoint const& bound);
+  // Other settings for what the socket bound to that endpoint accepts from now on.
+  void change_listener(IpEndpoint const& bound, std::shared_ptr<ListenerSettings const> settings);
   void set_client_hello_facts(bool on);
   // No new connections; idle ones are closed, busy ones after their response; tunnels go on until
   // close_all().
