@@ -3,12 +3,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "certgate/x509/pem.hpp"
 
@@ -38,45 +34,6 @@ std::string_view name_of(Expiry::Kind kind) {
     case Expiry::Kind::upstream_certificate: return "upstream_certificate";
   }
   return "unknown";
-}
-
-Result<std::string> DiskReader::read(std::string const& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0) {
-    return fail(errno == ENOENT ? ErrorCode::not_found : ErrorCode::io, std::strerror(errno));
-  }
-  if (S_ISDIR(status.st_mode)) return fail(ErrorCode::invalid, "is a directory");
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return fail(ErrorCode::permission, std::strerror(errno));
-  // In large pieces: a CRL may have tens of megabytes. What has no size (a pipe) grows as it comes.
-  constexpr std::size_t smallest_piece = 64 * 1024;
-  std::string bytes;
-  std::size_t length = 0;
-  bytes.resize(static_cast<std::size_t>(std::max<off_t>(status.st_size, 0)) + 1);
-  for (;;) {
-    in.read(bytes.data() + length, static_cast<std::streamsize>(bytes.size() - length));
-    length += static_cast<std::size_t>(in.gcount());
-    if (!in) break;
-    bytes.resize(bytes.size() + std::max(smallest_piece, bytes.size() / 2));
-  }
-  if (in.bad()) return fail(ErrorCode::io, "cannot be read to its end");
-  bytes.resize(length);
-  return bytes;
-}
-
-Result<config::Config, Diagnostics> load_config(std::string const& path) {
-  DiskReader disk;
-  auto text = disk.read(path);
-  if (!text) {
-    Diagnostics diagnostics;
-    Diagnostic diagnostic;
-    diagnostic.place.file = path;
-    diagnostic.message = "cannot read the configuration: " + text.error().detail;
-    diagnostic.hint = "give its path with --config";
-    diagnostics.add(std::move(diagnostic));
-    return fail(std::move(diagnostics));
-  }
-  return config::parse_config(SourceText(path, std::move(*text)), disk);
 }
 
 Materials::File const& Materials::file(std::string const& path) {

@@ -1,5 +1,6 @@
 """Threat 81: whatever is wrong with whichever file, the old state stays whole and the log says where."""
 
+import os
 import re
 import shutil
 
@@ -190,6 +191,67 @@ def test_threat_81_every_mistake_is_refused_with_its_place_and_the_old_state_kep
             restore()
             certgate.reload()
         assert not (setup.folder / "no").exists()
+
+
+def gone(path):
+    path.unlink()
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+
+
+def directory(path):
+    path.unlink()
+    path.mkdir()
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)  # nobody will ever write to it
+
+
+def loop(path):
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def test_every_file_that_is_named_may_vanish_or_become_something_else(setup):
+    """In whichever way one file is spoilt, the reload ends, is refused, and names it."""
+    alice = setup.ca.issue("alice")
+    config = whole_config(setup)
+    proof = setup.ca.issue("proxy itself")
+    config["origins"]["unused"]["tls"].update(certificate=proof.path.name,
+                                              private_key=proof.key_path.name)
+    named = [setup.server.path, setup.server.key_path, setup.ca.path, setup.ca.crl_path,
+             setup.server_ca.path, proof.path, proof.key_path, setup.folder / "paths.txt",
+             setup.folder / "more.yaml", setup.folder / config["tests"][0]["client_certificate"],
+             setup.folder / "certgate.yaml"]
+    with setup.start(config) as certgate, setup.client(certgate, alice) as client:
+        for path in named:
+            whole = path.read_bytes()
+            for spoil in (gone, empty, truncated, directory, pipe, loop):
+                if spoil in (empty, truncated) and path.name == "paths.txt":
+                    continue  # a shorter list of paths is a list
+                if spoil is directory and path == setup.ca.crl_path:
+                    continue  # a folder of lists is told to be empty: in the goldens
+                if spoil is empty and path.name == "more.yaml":
+                    continue  # a file without rules
+                spoil(path)
+                complaint = certgate.reload(good=False)
+                assert path.name in complaint and "reload refused" in complaint, (spoil, complaint)
+                assert client.get("/x").status == 200, (path, spoil)
+                assert client.get("/secret").status == 403, (path, spoil)
+                if path.is_dir():
+                    path.rmdir()
+                elif path.is_symlink() or path.is_fifo():
+                    path.unlink()
+                path.write_bytes(whole)
+        assert "nothing changed" in certgate.reload()
 
 
 @pytest.mark.parametrize("cut", range(1, 10))
