@@ -1,9 +1,11 @@
 #include "check_command.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "certgate/base/clock.hpp"
 #include "certgate/config/format_config.hpp"
@@ -16,6 +18,8 @@ struct CheckOptions {
   std::string path = "/etc/certgate/certgate.yaml";
   std::string at;
   bool dump = false;
+  bool offline = false;
+  bool json = false;
 };
 
 // 2027-01-01 or 2027-01-01T12:00:00Z, in UTC.
@@ -31,6 +35,43 @@ bool parse_moment(std::string const& text, UnixSeconds& moment) {
   return true;
 }
 
+char const* word_for(Severity severity) {
+  switch (severity) {
+    case Severity::error: return "error";
+    case Severity::warning: return "warning";
+    case Severity::note: break;
+  }
+  return "note";
+}
+
+std::string format_json(std::string const& path, bool is_valid, Diagnostics const& told,
+                        std::vector<gateway::Expiry> const& expiries) {
+  using nlohmann::json;
+  json answer = json::object();
+  answer["config"] = path;
+  answer["valid"] = is_valid;
+  answer["diagnostics"] = json::array();
+  for (auto const& diagnostic : told) {
+    answer["diagnostics"].push_back({{"severity", word_for(diagnostic.severity)},
+                                     {"file", diagnostic.place.file},
+                                     {"line", diagnostic.place.line},
+                                     {"column", diagnostic.place.column},
+                                     {"message", diagnostic.message},
+                                     {"hint", diagnostic.hint}});
+  }
+  answer["expiries"] = json::array();
+  for (auto const& expiry : expiries) {
+    answer["expiries"].push_back({{"kind", gateway::name_of(expiry.kind)},
+                                  {"name", expiry.name},
+                                  {"file", expiry.file},
+                                  {"used_by", expiry.used_by},
+                                  {"until", expiry.until},
+                                  {"then", expiry.consequence}});
+  }
+  // Paths and names come from files: whatever bytes they hold, this is valid JSON.
+  return answer.dump(1, ' ', false, json::error_handler_t::replace);
+}
+
 int check(CheckOptions const& options) {
   auto at = SystemClock{}.unix_seconds();
   if (!options.at.empty() && !parse_moment(options.at, at)) {
@@ -39,12 +80,26 @@ int check(CheckOptions const& options) {
   }
   auto const checked = gateway::check(options.path, at);
   if (!checked) {
-    std::fputs(render(checked.error()).c_str(), stderr);
+    // What has to be mended first; within each kind in the order of the places.
+    auto told = checked.error();
+    std::stable_partition(told.items().begin(), told.items().end(), [](auto const& diagnostic) {
+      return diagnostic.severity == Severity::error;
+    });
+    if (options.json) {
+      std::puts(format_json(options.path, false, told, {}).c_str());
+    } else {
+      std::fputs(render(told).c_str(), stderr);
+    }
     return 2;
   }
-  if (!checked->built.warnings.empty()) {
-    std::fputs(render(checked->built.warnings).c_str(), stderr);
+  auto told = checked->built.warnings;
+  if (!options.offline && !options.dump) told.add_all(gateway::ask_origins(*checked, at));
+  told.sort();
+  if (options.json) {
+    std::puts(format_json(options.path, true, told, checked->built.expiries).c_str());
+    return 0;
   }
+  if (!told.empty()) std::fputs(render(told).c_str(), stderr);
   if (options.dump) {
     std::fputs(config::format_config(checked->config).c_str(), stdout);
     return 0;
@@ -66,6 +121,9 @@ void add_check_command(CLI::App& root, int& exit_status) {
   command->add_option("--at", options->at,
                       "Judge certificates and CRLs as on that day (2027-01-31, UTC)");
   command->add_flag("--dump", options->dump, "Print the configuration with every default filled in");
+  command->add_flag("--offline", options->offline,
+                    "Do not connect to https:// origins to look at their certificates");
+  command->add_flag("--json", options->json, "Print one JSON object: diagnostics and expiries");
   command->footer(
       "Exit status: 0 valid (there may be warnings), 2 invalid.\n"
       "Example: certgate check --config certgate.yaml --at 2027-01-01");

@@ -228,6 +228,13 @@ std::string_view ClientStream::version() const {
   return ssl() != nullptr ? SSL_get_version(ssl()) : "";
 }
 
+x509::Certificate::Pointer ClientStream::peer_certificate() const {
+  auto* const shown = ssl() != nullptr ? SSL_get0_peer_certificate(ssl()) : nullptr;
+  if (shown == nullptr) return nullptr;
+  auto facts = x509::Certificate::parse_openssl(shown);
+  return facts ? std::move(*facts) : nullptr;
+}
+
 std::string_view ClientStream::protocol() const {
   unsigned char const* protocol = nullptr;
   unsigned size = 0;

@@ -54,6 +54,8 @@ class ClientStream final : public TlsStream {
   bool resumed() const;
   std::string_view version() const;
   std::string_view protocol() const;  // by ALPN; "" when not negotiated
+  // What the server showed of itself; null when that cannot be read.
+  x509::Certificate::Pointer peer_certificate() const;
 
   struct Callbacks;  // OpenSSL's way back to us
 
