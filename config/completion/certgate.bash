@@ -11,16 +11,16 @@ _certgate() {
   else
     case $command in
       run) words="--config --help" ;;
-      check) words="--config --at --dump --help" ;;
+      check) words="--config --at --dump --offline --json --help" ;;
       explain) words="--config --url --method --header --client-cert --source-ip --json --help" ;;
-      test) words="--config --help" ;;
+      test) words="--config --json --help" ;;
       rule) words="preview --host --path --allow-revoked --help" ;;
       replay) words="--config --json --help" ;;
       reload) words="--config --admin --help" ;;
       status) words="--config --admin --json --help" ;;
       deny) words="--config --admin --serial --fingerprint --subject --issuer --for --reason --help" ;;
       undeny) words="--config --admin --serial --fingerprint --subject --issuer --help" ;;
-      denies) words="--config --admin --help" ;;
+      denies) words="--config --admin --json --help" ;;
       doctor) words="--config --host --ca --cert --key --path --method --help" ;;
       demo) words="--address --once --help" ;;
       ca) words="init issue sign renew revoke restore list crl hand-out --help" ;;

@@ -5,12 +5,13 @@ complete -c certgate -l help -d 'How to use it'
 complete -c certgate -n "__fish_seen_subcommand_from run check explain test replay reload status deny undeny denies doctor" -s c -l config -r -d 'The configuration file'
 complete -c certgate -n "__fish_seen_subcommand_from check" -l at -x -d 'Judge as on that day'
 complete -c certgate -n "__fish_seen_subcommand_from check" -l dump -d 'Print every setting'
+complete -c certgate -n "__fish_seen_subcommand_from check" -l offline -d 'Do not connect to origins'
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l url -x
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l method -x -a "GET HEAD POST PUT PATCH DELETE"
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l header -x
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l client-cert -r
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l source-ip -x
-complete -c certgate -n "__fish_seen_subcommand_from explain replay status" -l json
+complete -c certgate -n "__fish_seen_subcommand_from check explain test replay status denies" -l json
 complete -c certgate -n "__fish_seen_subcommand_from reload status deny undeny denies" -l admin -x
 complete -c certgate -n "__fish_seen_subcommand_from rule" -f -a preview
 complete -c certgate -n "__fish_seen_subcommand_from rule" -l host -x
