@@ -169,6 +169,9 @@ Result<ServerUrl> parse_server_url(std::string_view text) {
     return refuse("a server's URL has no path: the request's own path is forwarded");
   }
   std::size_t const bracket = rest.find(']');
+  if (rest.starts_with('[') && bracket == rest.npos) {
+    return refuse("`[` without `]` in the address");
+  }
   std::size_t const colon = rest.find(':', bracket == rest.npos ? 0 : bracket);
   if (colon != rest.npos) {
     CERTGATE_TRY(url.port, parse_port(rest.substr(colon + 1)));
@@ -198,6 +201,10 @@ Result<IpEndpoint> parse_listen_address(std::string_view text) {
   }
   if (text.starts_with("localhost:")) {
     return refuse("an address is a number: write `127.0.0.1" + std::string{text.substr(9)} + "`");
+  }
+  std::size_t const colon = text.rfind(':');
+  if (colon != text.npos && IpAddress::parse(text.substr(0, colon))) {
+    return refuse("the port must be a number up to 65535");
   }
   return refuse("an address is written 192.0.2.1:8443 or [2001:db8::1]:8443");
 }

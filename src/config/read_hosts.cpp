@@ -36,7 +36,8 @@ Listener read_listener(Reading& reading, Value value) {
       if (parsed) {
         listener.address = {*parsed, address.mark()};
       } else {
-        reading.wrong(address, "`address` is not one: " + parsed.error().detail);
+        reading.wrong(address, "`" + std::string(address.text()) +
+                                   "` is not an address to listen on: " + parsed.error().detail);
       }
     }
   }
@@ -117,7 +118,8 @@ void read_identities(Reading& reading, MapReader& map, Host& host) {
   if (certificates.size() != keys.size()) {
     reading.wrong(map.get("private_key"),
                   std::to_string(certificates.size()) + " certificates but " +
-                      std::to_string(keys.size()) + " private keys",
+                      std::to_string(keys.size()) +
+                      (keys.size() == 1 ? " private key" : " private keys"),
                   "name one key for each certificate, in the same order");
     return;
   }

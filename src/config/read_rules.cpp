@@ -129,6 +129,11 @@ void read_action(MapReader& map, Rule& rule) {
                         "write block, allow or log");
     return;
   }
+  if (value.is_scalar() && value.text() == "deny") {
+    map.reading().wrong(value, "`action` must be block, allow or log, but is `deny`",
+                        "write `block`");
+    return;
+  }
   map.choice_of(map.key_named("action"), value, rule.action);
 }
 

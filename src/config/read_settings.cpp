@@ -91,7 +91,8 @@ AdminSettings read_admin(MapReader& map) {
   if (!value || !is_line(map.reading(), "address", value)) return admin;
   auto address = parse_admin_address(value.text());
   if (!address) {
-    map.reading().wrong(value, "`address` is not one: " + address.error().detail,
+    map.reading().wrong(value, "`" + std::string(value.text()) +
+                                   "` is not an address for the admin: " + address.error().detail,
                         "write unix:/run/certgate/admin.sock or 127.0.0.1:9901");
     return admin;
   }
