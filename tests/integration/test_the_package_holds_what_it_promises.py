@@ -68,6 +68,44 @@ def test_the_program_in_it_runs(package):
     assert mistakes and all("No such file" in line for line in mistakes), done.stderr
 
 
+def test_the_commented_configuration_is_accepted_once_its_files_are_there(package, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    authority = proxy.Authority(other, "Client CA")
+    server = authority.issue("api.example.com", server=True, dns=["api.example.com"],
+                             valid_for=proxy.datetime.timedelta(days=300))
+    for path, name in ((server.path, "server.pem"), (server.key_path, "server.key"),
+                       (authority.path, "client-ca.pem"), (authority.crl_path, "client-ca.crl")):
+        shutil.copy(path, tmp_path / name)
+    text = (package / "root/etc/certgate/certgate.yaml").read_text()
+    config = tmp_path / "certgate.yaml"
+    config.write_text(text)
+    assert proxy.run("check", "--config", config).stderr.count("warning: ") == 1  # no CRL
+    # And with everything in it that is commented out.
+    config.write_text(re.sub(r"^( *)# (\S+:( \S+( +#.*)?)?)$|^# (  \S+: \S+)$",
+                             lambda found: found.group(5) or found.group(1) + found.group(2),
+                             text, flags=re.M))
+    for key in ("\nadmin:\n  address: unix:/", "\nstate_directory: /", "\n      crl: client-ca.crl"):
+        assert key in config.read_text(), key
+    assert proxy.run("check", "--config", config).stderr == ""
+
+
+def test_installing_without_a_package_gives_the_same_files(package, tmp_path):
+    output("cmake", "--install", BUILD, "--prefix", "/usr", cwd=BUILD,
+           env={**os.environ, "DESTDIR": str(tmp_path)})
+
+    def files(root):
+        return {path.relative_to(root) for path in root.rglob("*") if path.is_file()}
+
+    assert files(tmp_path) == files(package / "root")
+    # What somebody edited stays.
+    config = tmp_path / "etc/certgate/certgate.yaml"
+    config.write_text("# mine\n")
+    output("cmake", "--install", BUILD, "--prefix", "/usr", cwd=BUILD,
+           env={**os.environ, "DESTDIR": str(tmp_path)})
+    assert config.read_text() == "# mine\n"
+
+
 def test_the_unit_is_sound_and_hardened(package, tmp_path):
     unit = (package / "root/usr/lib/systemd/system/certgate.service").read_text()
     for line in ("Type=notify", "User=certgate", "ExecReload=/bin/kill -HUP $MAINPID",
