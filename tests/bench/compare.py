@@ -9,13 +9,17 @@ the rounds are printed and stored as JSON, from which report.py makes docs/perfo
 import argparse
 import contextlib
 import datetime
+import fcntl
 import json
 import os
 import pathlib
 import platform
 import re
 import resource
+import signal
 import subprocess
+import sys
+import tempfile
 
 import rounds
 
@@ -115,6 +119,17 @@ def environment():
 
 
 @contextlib.contextmanager
+def alone():
+    """Two benches at once would measure each other."""
+    with open(pathlib.Path(tempfile.gettempdir()) / "certgate-bench.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit("another bench is running on this machine: wait for its end")
+        yield
+
+
+@contextlib.contextmanager
 def one_scheduling_group():
     """Autogrouping shares a CPU between terminal sessions, not processes: other people's sessions
     would weigh as much as all the proxies together. Off while measuring, if this may be changed."""
@@ -140,6 +155,8 @@ def main():
     parser.add_argument("--list", action="store_true", help="name the scenarios and end")
     parser.add_argument("--out", default="build/bench-results/compare.json")
     options = parser.parse_args()
+    # Ended by a signal, too, it ends what it has started and puts autogrouping back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     # 10,000 idle connections need as many descriptors in every program.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -148,7 +165,7 @@ def main():
     out = pathlib.Path(options.out)
     stored = {"environment": environment(), "rounds": bench.rounds, "seconds": bench.seconds, "rows": {}}
     try:
-        with one_scheduling_group() as autogroup:
+        with alone(), one_scheduling_group() as autogroup:
             stored["environment"]["autogroup"] = autogroup
             for name, bars, run in scenarios(bench, options.quick):
                 if options.only and not any(wanted in name for wanted in options.only):

@@ -42,10 +42,24 @@ def platforms_table(platforms):
     rows.append(["autogrouping while measuring",
                  *("on" if s["environment"].get("autogroup") else "off" for s in platforms)])
     rows.append(["most other work on the machine, share of its CPUs",
-                 *(f"{100 * max((r['other_work'] for r in rows_of_kind(s, 'cpu').values()), default=0):.0f} %"
-                   for s in platforms)])
+                 *(f"{100 * most_other_work(s):.0f} %" for s in platforms)])
     return table(["", *(f"run {i + 1}" for i in range(len(platforms)))] if len(platforms) > 1 else ["", "run"],
                  rows)
+
+
+QUIET = 0.10
+
+
+def most_other_work(stored):
+    return max((row["other_work"] for row in rows_of_kind(stored, "cpu").values()), default=0)
+
+
+def warning(stored):
+    """What a reader has to know of a run on a busy machine; nothing for a quiet one."""
+    if most_other_work(stored) <= QUIET:
+        return []
+    return [f"**Other work took up to {100 * most_other_work(stored):.0f} % of the machine during this run.** "
+            "Its ratios are a first look; absolute times and latencies say nothing."]
 
 
 def ratio_cell(row, peer):
@@ -114,7 +128,7 @@ SECTIONS = [("cpu", "CPU per operation", cpu_table), ("latency", "Latency", late
 def figures(platforms):
     parts = [platforms_table(platforms)]
     for stored in platforms:
-        parts.append(f"## {stored['environment']['system']}")
+        parts += [f"## {stored['environment']['system']}", *warning(stored)]
         for kind, title, make in SECTIONS:
             if rows_of_kind(stored, kind):
                 parts.append(f"### {title}\n\n{make(stored)}")
