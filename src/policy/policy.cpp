@@ -48,12 +48,15 @@ rules::Ruleset compile_rules(std::vector<RuleText>& texts, rules::Scheme const& 
     rules::Mistakes odd;
     auto rule = rules::compile_rule(scheme, text.name, text.expression,
                                     static_cast<int>(text.action), limits, &odd);
-    auto const locate = text.locate ? text.locate : locate_in(text.name, text.expression);
+    auto const report = [&text](rules::Mistakes const& found, Diagnostics& out) {
+      if (found.empty()) return;
+      add_mistakes(found, text.locate ? text.locate : locate_in(text.name, text.expression), out);
+    };
     if (!rule) {
-      add_mistakes(rule.error(), locate, mistakes);
+      report(rule.error(), mistakes);
       continue;
     }
-    add_mistakes(odd, locate, warnings);
+    report(odd, warnings);
     rule->enabled = text.enabled;
     compiled.push_back(std::move(*rule));
   }

@@ -12,14 +12,16 @@
 
 #include "certgate/rules/function.hpp"
 #include "certgate/rules/program.hpp"
+#include "needle.hpp"
 #include "predicate.hpp"
 
 namespace certgate::rules {
 
 enum class Op : std::uint8_t {
   // Tests: go on at `yes` or `no`.
-  test,      // predicate[extra] of the operand
+  one_of,    // the operand is one of needles[extra, +count]
   truth,     // the operand is present and true
+  test,      // predicate[extra] of the operand
   any_test,  // predicate[extra] of some element of the operand
   all_test,  // predicate[extra] of every element of the operand
   any_true,  // some element of the operand is true; no when it is missing
@@ -72,6 +74,8 @@ struct Code {
   bool value_is_condition = false;     // the value is whether the condition holds
   std::uint32_t registers = 0;
   Type type;
+  std::vector<Needle> needles;
+  std::string needle_text;  // what they point into
   std::vector<Predicate> predicates;
   std::vector<ValueView> constants;  // Bytes point into `literals`
   std::vector<std::unique_ptr<std::string>> literals;

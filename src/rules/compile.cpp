@@ -27,6 +27,8 @@ class Compiler {
       code_->result = target | register_bit;
     }
     reverse();
+    code_->needles.shrink_to_fit();
+    code_->needle_text.shrink_to_fit();
     return std::move(code_);
   }
 
@@ -86,6 +88,33 @@ class Compiler {
     return fill(source, operand, test);
   }
 
+  // Equality with a few strings needs no predicate.
+  static constexpr std::size_t max_needles = 16;
+  static bool is_search(Node const& node) {
+    return node.children[0].type == bytes_type &&
+           (node.compare == CompareOp::equal || node.compare == CompareOp::in_set) &&
+           node.comparand->bytes.size() <= max_needles;
+  }
+
+  Place search(Node const& node, Place yes, Place no) {
+    auto const first = static_cast<std::uint32_t>(code_->needles.size());
+    auto const& strings = node.comparand->bytes;
+    for (auto const& each : strings) {
+      code_->needles.push_back({ends_of(each),
+                                static_cast<std::uint32_t>(code_->needle_text.size()),
+                                static_cast<std::uint32_t>(each.size())});
+      if (each.size() > 16) code_->needle_text += each;  // shorter ones are all in their ends
+    }
+    auto const source = source_of(node.children[0]);
+    auto const test = emit({.op = Op::one_of,
+                            .count = static_cast<std::uint32_t>(strings.size()),
+                            .operand = source.operand,
+                            .extra = first,
+                            .yes = yes,
+                            .no = no});
+    return fill(source, node.children[0], test);
+  }
+
   Place condition(Node const& node, Place yes, Place no) {
     switch (node.kind) {
       case Node::Kind::logical:
@@ -93,6 +122,7 @@ class Compiler {
       case Node::Kind::negation:
         return condition(node.children[0], no, yes);
       case Node::Kind::comparison:
+        if (is_search(node)) return search(node, yes, no);
         return branch(Op::test, node.children[0], predicate_of(node), yes, no);
       case Node::Kind::quantifier:
         return quantifier(node, yes, no);

@@ -1,6 +1,7 @@
 #include "certgate/rules/lexer.hpp"
 
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "certgate/base/encoding.hpp"
@@ -12,7 +13,17 @@ namespace certgate::rules {
 namespace {
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_name_char(char c) { return is_letter(c) || is_digit(c) || c == '_'; }
+
+// Of each byte: whether a field's name can hold it.
+constexpr auto name_chars = [] {
+  std::array<bool, 256> table{};
+  for (int c = '0'; c <= '9'; ++c) table[static_cast<std::size_t>(c)] = true;
+  for (int c = 'a'; c <= 'z'; ++c) table[static_cast<std::size_t>(c)] = true;
+  for (int c = 'A'; c <= 'Z'; ++c) table[static_cast<std::size_t>(c)] = true;
+  table['_'] = true;
+  return table;
+}();
+bool is_name_char(char c) { return name_chars[static_cast<unsigned char>(c)]; }
 
 struct Sign {
   std::string_view text;
@@ -193,6 +204,9 @@ Token Lexer::take(TokenKind kind, std::size_t length) {
 void Lexer::skip_ignored(Expect expect) {
   for (;;) {
     skip_space();
+    if (offset_ == text_.size()) return;
+    char const c = text_[offset_];
+    if (c != '#' && c != '/' && c != '\xc2') return;
     // An unquoted path may begin with slashes: that is another mistake, told later.
     bool const slashes = at("//") && expect != Expect::literal && expect != Expect::regex;
     if (at("#") || at("/*") || slashes) {
@@ -216,23 +230,60 @@ Token Lexer::next(Expect expect) {
   if (offset_ == text_.size()) return take(TokenKind::end, 0);
   char const c = text_[offset_];
   if (c == '"') return expect == Expect::regex ? quoted_regex() : quoted();
-  if (at("r\"") || at("r#")) return raw();
-  if (at("\\\"")) {
+  if (c == 'r' && (at("r\"") || at("r#"))) return raw();
+  if (c == '\\' && at("\\\"")) {
     return foreign_quotes("\\\"", "\\\"", "the quotes are escaped",
                           "this looks copied from JSON: remove the backslashes before the quotes");
   }
   if (c == '\'') {
     return foreign_quotes("'", "'", "strings are written in double quotes", "replace ' by \"");
   }
-  for (auto const& [open, close] : {std::pair{"\u201c", "\u201d"}, std::pair{"\u201d", "\u201d"},
-                                    std::pair{"\u2018", "\u2019"}}) {
-    if (at(open)) {
+  static constexpr std::pair<std::string_view, std::string_view> typographic[] = {
+      {"\u201c", "\u201d"}, {"\u201d", "\u201d"}, {"\u2018", "\u2019"}};
+  for (auto const& [open, close] : typographic) {
+    if (c == open[0] && at(open)) {
       return foreign_quotes(open, close, "strings are written in straight double quotes",
                             "replace the typographic quotes by \"");
     }
   }
   if (c == '$') return list_name();
   return sign_or_operator(expect);
+}
+
+// A word where an operator is expected, when it is none as it stands.
+std::optional<Token> Lexer::operator_word(std::string_view rest, std::string_view word) {
+  auto const lower = ascii_lower(word);
+  if (rest.starts_with("strict wildcard")) return take(TokenKind::strict_wildcard, 15);
+  if (lower == "strict") {
+    std::size_t end = word.size();
+    while (end < rest.size() && is_space(rest[end])) ++end;
+    if (ascii_lower(rest.substr(end, 8)) == "wildcard") {
+      auto token = take(TokenKind::strict_wildcard, end + 8);
+      mistake(token.span, "this operator is spelt `strict wildcard`",
+              "lower case, with exactly one space between the words");
+      token.mistaken = true;
+      return token;
+    }
+  }
+  for (auto const& slip : word_slips) {
+    if (lower != slip.text) continue;
+    auto token = take(slip.meant, word.size());
+    mistake(token.span, "`" + std::string(word) + "` is not an operator", std::string(slip.hint));
+    token.mistaken = true;
+    return token;
+  }
+  for (auto const& each : words) {
+    if (lower != each.text || each.kind == TokenKind::strict_wildcard) continue;
+    auto token = take(each.kind, word.size());
+    mistake(token.span, "`" + std::string(word) + "` is not an operator",
+            "operators are lower case: write `" + std::string(each.text) + "`");
+    token.mistaken = true;
+    return token;
+  }
+  for (auto const& each : words) {
+    if (word.starts_with(each.text)) return take(each.kind, each.text.size());
+  }
+  return std::nullopt;
 }
 
 Token Lexer::sign_or_operator(Expect expect) {
@@ -245,7 +296,13 @@ Token Lexer::sign_or_operator(Expect expect) {
     }
   }
   if (expect == Expect::operation) {
+    auto const length = name_length(rest);
+    auto const word = rest.substr(0, length);
+    for (auto const& each : words) {
+      if (length == each.text.size() && word == each.text) return take(each.kind, length);
+    }
     for (auto const& slip : sign_slips) {
+      if (length > 0) break;
       if (!rest.starts_with(slip.text)) continue;
       auto token = take(slip.meant, slip.text.size());
       mistake(token.span, "`" + std::string(slip.text) + "` is not an operator",
@@ -253,45 +310,12 @@ Token Lexer::sign_or_operator(Expect expect) {
       token.mistaken = true;
       return token;
     }
-    auto const length = name_length(rest);
-    auto const word = rest.substr(0, length);
-    auto const lower = ascii_lower(word);
-    if (rest.starts_with("strict wildcard")) return take(TokenKind::strict_wildcard, 15);
-    if (lower == "strict") {
-      std::size_t end = length;
-      while (end < rest.size() && is_space(rest[end])) ++end;
-      if (ascii_lower(rest.substr(end, 8)) == "wildcard") {
-        auto token = take(TokenKind::strict_wildcard, end + 8);
-        mistake(token.span, "this operator is spelt `strict wildcard`",
-                "lower case, with exactly one space between the words");
-        token.mistaken = true;
-        return token;
-      }
-    }
-    for (auto const& slip : word_slips) {
-      if (lower != slip.text) continue;
-      auto token = take(slip.meant, length);
-      mistake(token.span, "`" + std::string(word) + "` is not an operator", std::string(slip.hint));
-      token.mistaken = true;
-      return token;
-    }
-    for (auto const& each : words) {
-      if (word == each.text) return take(each.kind, length);
-    }
-    for (auto const& each : words) {
-      if (lower != each.text || each.kind == TokenKind::strict_wildcard) continue;
-      auto token = take(each.kind, length);
-      mistake(token.span, "`" + std::string(word) + "` is not an operator",
-              "operators are lower case: write `" + std::string(each.text) + "`");
-      token.mistaken = true;
-      return token;
-    }
-    for (auto const& each : words) {
-      if (word.starts_with(each.text)) return take(each.kind, each.text.size());
+    if (length > 0) {
+      if (auto token = operator_word(rest, word)) return *std::move(token);
     }
   }
   for (auto const& sign : signs) {
-    if (!rest.starts_with(sign.text)) continue;
+    if (rest[0] != sign.text[0] || !rest.starts_with(sign.text)) continue;
     // Right of a comparison a sign is structure, or the start of a literal without quotes.
     if (literal && sign.kind == TokenKind::star && rest.size() > 1 && rest[1] != ']' &&
         !is_space(rest[1])) {

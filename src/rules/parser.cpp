@@ -28,6 +28,7 @@ Node ExpressionParser::value() {
 }
 
 bool ExpressionParser::length_is_fine() {
+  if (text_.size() <= limits_.expression_length) return true;
   std::size_t length = 0;
   bool in_space = true;
   for (char const c : text_) {
@@ -255,7 +256,7 @@ Node ExpressionParser::comparison() {
 bool ExpressionParser::right_side(Node& node, Token const& operation) {
   bool const is_in = operation.kind == TokenKind::in;
   auto const expect = operation.kind == TokenKind::matches ? Expect::regex : Expect::literal;
-  auto const ahead = peek(expect);
+  auto const ahead = glance(expect);
   if (ahead.kind == TokenKind::open_brace) {
     auto const open = take(expect);
     bool const fine = set(node, open);

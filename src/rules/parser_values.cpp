@@ -189,7 +189,7 @@ void ExpressionParser::arguments(Node& node, Token const& open) {
 }
 
 Node ExpressionParser::argument(std::string const& function) {
-  auto const ahead = peek(Expect::operand);
+  auto const ahead = glance(Expect::operand);
   if (is_literal(ahead.kind)) {
     Node node;
     node.kind = Node::Kind::literal;
@@ -217,8 +217,8 @@ Node ExpressionParser::argument(std::string const& function) {
   // What begins with a parenthesis, `not`, any() or all() is a whole condition; what begins with
   // a field is one comparison, and ends before a logical operator.
   bool const whole = ahead.kind == TokenKind::open_parenthesis ||
-                     ahead.kind == TokenKind::logical_not || ahead.bytes == "any" ||
-                     ahead.bytes == "all";
+                     ahead.kind == TokenKind::logical_not || peek(Expect::operand).bytes == "any" ||
+                     peek(Expect::operand).bytes == "all";
   if (whole) return disjunction();
   auto const start = here();
   auto node = simple();

@@ -42,6 +42,7 @@ FieldSet const& Program::fields_used() const {
 std::size_t Program::memory_bytes() const {
   if (!code_) return 0;
   auto bytes = sizeof(Code) + code_->instructions.capacity() * sizeof(Instruction) +
+               code_->needles.capacity() * sizeof(Needle) + code_->needle_text.capacity() +
                code_->constants.capacity() * sizeof(ValueView) +
                code_->steps.capacity() * sizeof(IndexStep) +
                code_->calls.capacity() * sizeof(CallSite);

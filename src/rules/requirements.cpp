@@ -55,7 +55,7 @@ class Finder {
         Requirement requirement;
         requirement.field = node.field;
         requirement.shape = wanted ? Shape::is_true : Shape::is_not_true;
-        return {requirement};
+        return only(std::move(requirement));
       }
       case Node::Kind::comparison:
         return wanted ? comparison(node) : Requirements{};
@@ -67,8 +67,15 @@ class Finder {
   }
 
  private:
+  static Requirements only(Requirement&& requirement) {
+    Requirements one;
+    one.push_back(std::move(requirement));
+    return one;
+  }
+
   Requirements every(Node const& node, bool wanted) const {
     Requirements all;
+    all.reserve(node.children.size());
     for (auto const& child : node.children) {
       auto more = find(child, wanted);
       all.insert(all.end(), std::make_move_iterator(more.begin()),
@@ -147,7 +154,7 @@ class Finder {
       default:
         return {};
     }
-    return {requirement};
+    return only(std::move(requirement));
   }
 
   // A pattern without regard to case says something about bytes only where there is one case.
@@ -169,7 +176,7 @@ class Finder {
     requirement.field = field->field;
     requirement.shape = Shape::starts_with;
     requirement.values = prefix.comparand->bytes;
-    return {requirement};
+    return only(std::move(requirement));
   }
 
   Scheme const& scheme_;

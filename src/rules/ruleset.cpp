@@ -14,16 +14,14 @@ Ruleset::Ruleset(std::vector<Rule> rules, Indexing indexing) : rules_(std::move(
   }
   index_ = indexing == Indexing::indexed ? RulesetIndex::build(requirements)
                                          : RulesetIndex::every_rule(requirements);
+  // The index has taken from them what it needs.
+  for (auto& rule : rules_) rule.requirements = {};
 }
 
 std::size_t Ruleset::memory_bytes() const {
   auto bytes = rules_.capacity() * sizeof(Rule) + index_.memory_bytes();
   for (auto const& rule : rules_) {
     bytes += rule.program.memory_bytes() + rule.name.capacity();
-    for (auto const& each : rule.requirements) {
-      bytes += sizeof each + each.networks.capacity() * sizeof(IpNetwork);
-      for (auto const& value : each.values) bytes += sizeof value + value.capacity();
-    }
   }
   return bytes;
 }

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "needle.hpp"
+
 namespace certgate::rules {
 
 namespace {
@@ -13,12 +15,6 @@ constexpr std::uint64_t multiplier = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
   auto const product = static_cast<unsigned __int128>(a) * b;
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-std::uint64_t read_8(char const* at) noexcept {
-  std::uint64_t word;
-  std::memcpy(&word, at, 8);
-  return word;
 }
 
 // Sorts and joins what overlaps or touches.
@@ -73,10 +69,15 @@ bool in_ranges(std::vector<std::pair<T, T>> const& ranges, std::vector<std::uint
 std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed) noexcept {
   std::uint64_t hash = seed ^ (bytes.size() * multiplier);
   auto const* at = bytes.data();
-  auto left = bytes.size();
-  for (; left > 8; at += 8, left -= 8) hash = mix(hash ^ read_8(at), multiplier);
-  std::uint64_t tail = 0;
-  if (left > 0) std::memcpy(&tail, at, left);
+  auto const size = bytes.size();
+  std::uint64_t tail;
+  if (size >= 8) {
+    auto const* const last = at + size - 8;
+    for (; at < last; at += 8) hash = mix(hash ^ word_at(at), multiplier);
+    tail = word_at(last);
+  } else {
+    tail = packed_word(at, size);
+  }
   return mix(hash ^ tail ^ 0xd6e8feb86659fd93, multiplier);
 }
 

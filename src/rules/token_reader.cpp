@@ -62,10 +62,7 @@ void TokenReader::forget_ahead() {
   ahead_.reset();
 }
 
-std::size_t TokenReader::here() {
-  forget_ahead();
-  return lexer_.position();
-}
+std::size_t TokenReader::here() { return ahead_ ? ahead_start_ : lexer_.position(); }
 
 void TokenReader::mistake(Span span, std::string message, std::string hint) {
   mistakes_.push_back({span, std::move(message), std::move(hint)});
@@ -80,7 +77,8 @@ Span TokenReader::since(std::size_t start) const {
 }
 
 void TokenReader::skip_to_boundary() {
-  std::size_t at = here();
+  forget_ahead();
+  std::size_t at = lexer_.position();
   int depth = 0;
   while (at < text_.size()) {
     auto const rest = text_.substr(at);

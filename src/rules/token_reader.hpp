@@ -43,6 +43,11 @@ class TokenReader {
 
   // The next token, left where it is.
   Token const& peek(Expect expect);
+  // The same without its bytes, for keeping beyond take().
+  Token glance(Expect expect) {
+    auto const& token = peek(expect);
+    return {token.kind, token.span, {}, token.mistaken};
+  }
   Token take(Expect expect);
   // Lets go of the token ahead and of what was found wrong with it.
   void forget_ahead();

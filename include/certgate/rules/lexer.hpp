@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -83,6 +84,7 @@ class Lexer {
   void skip_space();
   void skip_ignored(Expect expect);
   Token sign_or_operator(Expect expect);
+  std::optional<Token> operator_word(std::string_view rest, std::string_view word);
   Token identifier();
   Token quoted();
   Token quoted_regex();

@@ -27,7 +27,8 @@ struct Rule {
   Program program;
   int action = 0;  // means something to the embedder only
   bool enabled = true;
-  // What the expression requires (analysis.hpp); empty: the rule is tried for every request.
+  // What the expression requires (analysis.hpp); empty: the rule is tried for every request. A
+  // Ruleset empties it once its index is built.
   Requirements requirements;
 };
 
