@@ -61,6 +61,9 @@ constexpr std::string_view body =
 constexpr std::string_view response = "rules decide on the request, and there is no response yet";
 constexpr std::string_view packet =
     "it belongs to packets (Magic Firewall), and certgate decides HTTP requests";
+constexpr std::string_view network =
+    "it names a machine or a place of Cloudflare's network, and certgate runs on yours";
+constexpr std::string_view use_client_ip = "the client's address is ip.src";
 constexpr std::string_view use_certificate =
     "identify clients by cf.tls_client_auth.cert_fingerprint_sha256 instead";
 constexpr std::string_view use_content_length =
@@ -385,12 +388,21 @@ constexpr auto table = std::to_array<FieldRow>({
     refused("raw.http.response.headers.values", strings, response),
     refused("cf.response.1xxx_code", int_type, response),
     refused("cf.response.error_type", bytes_type, response),
+    refused("http.response.1xxx_code", int_type, response),
+    refused("cf.colo.name", bytes_type, network),
+    refused("cf.colo.region", bytes_type, network),
+    refused("cf.metal.id", bytes_type, network),
+    refused("ip", bytes_type, packet, use_client_ip),
     refused("ip.dst", ip_type, packet, use_server_ip),
+    refused("ip.dst.asnum", int_type, packet),
     refused("ip.dst.country", bytes_type, packet),
+    refused("ip.hdr_len", int_type, packet),
+    refused("ip.opt.type", int_type, packet),
     refused("ip.proto", bytes_type, packet),
     refused("ip.proto.num", int_type, packet),
     refused("ip.len", int_type, packet),
     refused("ip.ttl", int_type, packet),
+    refused("tcp", bytes_type, packet),
     refused("tcp.srcport", int_type, packet),
     refused("tcp.dstport", int_type, packet, use_server_port),
     refused("tcp.flags", int_type, packet),
@@ -402,10 +414,13 @@ constexpr auto table = std::to_array<FieldRow>({
     refused("tcp.flags.reset", bool_type, packet),
     refused("tcp.flags.syn", bool_type, packet),
     refused("tcp.flags.urg", bool_type, packet),
+    refused("udp", bytes_type, packet),
     refused("udp.srcport", int_type, packet),
     refused("udp.dstport", int_type, packet, use_server_port),
+    refused("icmp", bytes_type, packet),
     refused("icmp.type", int_type, packet),
     refused("icmp.code", int_type, packet),
+    refused("sip", bool_type, packet),
 });
 
 constexpr std::size_t count_of(Availability availability) {

@@ -87,6 +87,8 @@ http.response.headers.values:A<S> http.response.headers.truncated:B
 http.response.content_type.media_type:S cf.response.1xxx_code:I cf.response.error_type:S
 raw.http.response.headers:M<A<S>> raw.http.response.headers.names:A<S>
 raw.http.response.headers.values:A<S>
+cf.schema_validation.learned.violated:B cf.schema_validation.uploaded.violated:B
+http.response.1xxx_code:I cf.colo.name:S cf.colo.region:S ip:S tcp:S udp:S icmp:S ip.dst.asnum:I
 ip.dst:P ip.dst.country:S ip.proto:S ip.proto.num:I ip.len:I ip.ttl:I ip.hdr_len:I
 ip.opt.type:I tcp.srcport:I tcp.dstport:I tcp.flags:I tcp.flags.ack:B tcp.flags.cwr:B
 tcp.flags.ecn:B tcp.flags.fin:B tcp.flags.push:B tcp.flags.reset:B tcp.flags.syn:B
