@@ -30,6 +30,15 @@ struct Counts {
   std::size_t uncertain = 0;
   std::size_t skipped = 0;  // refused before any rule, failed handshakes, lines of another kind
   std::map<std::string_view, std::size_t> missing;
+  // Of each `log` rule, by its name: requests that it would record, and that it may.
+  struct Logged {
+    std::size_t surely = 0;
+    std::size_t perhaps = 0;
+  };
+  std::map<std::string_view, Logged> logged;
+  std::size_t shadow_same = 0;  // as the live rules
+  std::size_t shadow_different = 0;
+  std::size_t shadow_uncertain = 0;
 };
 
 std::string quoted(std::string_view text) {
@@ -38,24 +47,43 @@ std::string quoted(std::string_view text) {
   return out + '"';
 }
 
+std::string by_rule(std::string_view name) {
+  return name.empty() ? std::string{} : " by rule " + quoted(name);
+}
+
 void print_difference(LoggedDecision const& logged, policy::ReplayedDecision const& replayed,
                       bool json) {
-  auto const now = replayed.certain() ? policy::name_of(replayed.action()) : "uncertain";
+  auto const now = policy::name_of(replayed.action());
   if (json) {
     std::cout << "{\"request_id\":" << quoted(logged.request_id)
-              << ",\"request\":" << quoted(logged.summary)
+              << ",\"request\":" << quoted(logged.summary) << ",\"rules\":\"live\""
               << ",\"was\":" << quoted(policy::name_of(logged.action))
               << ",\"was_rule\":" << quoted(logged.rule) << ",\"becomes\":" << quoted(now)
               << ",\"rule\":" << quoted(replayed.rule) << "}\n";
     return;
   }
-  auto const rule = [](std::string_view name) {
-    return name.empty() ? std::string{} : " by rule " + quoted(name);
-  };
   // Everything in the log came from a peer once: nothing of it may reach a terminal unescaped.
   std::cout << logged.request_id << ' ' << quoted(logged.summary) << ": was "
-            << policy::name_of(logged.action) << rule(logged.rule) << ", would be " << now
-            << rule(replayed.rule) << '\n';
+            << policy::name_of(logged.action) << by_rule(logged.rule) << ", would be " << now
+            << by_rule(replayed.rule) << '\n';
+}
+
+void print_shadow_difference(LoggedDecision const& logged, policy::ReplayedRequest const& replayed,
+                             bool json) {
+  auto const& live = replayed.live;
+  auto const& shadow = *replayed.shadow;
+  if (json) {
+    std::cout << "{\"request_id\":" << quoted(logged.request_id)
+              << ",\"request\":" << quoted(logged.summary) << ",\"rules\":\"shadow\""
+              << ",\"live\":" << quoted(policy::name_of(live.action()))
+              << ",\"live_rule\":" << quoted(live.rule)
+              << ",\"shadow\":" << quoted(policy::name_of(shadow.action()))
+              << ",\"shadow_rule\":" << quoted(shadow.rule) << "}\n";
+    return;
+  }
+  std::cout << logged.request_id << ' ' << quoted(logged.summary) << ": live rules "
+            << policy::name_of(live.action()) << by_rule(live.rule) << ", shadow rules "
+            << policy::name_of(shadow.action()) << by_rule(shadow.rule) << '\n';
 }
 
 void print_summary(Counts const& counts) {
@@ -66,6 +94,15 @@ void print_summary(Counts const& counts) {
   for (auto const& [field, count] : counts.missing) {
     std::cerr << "  " << count << " hang on " << field << ", which the log does not hold\n";
   }
+  for (auto const& [rule, count] : counts.logged) {
+    std::cerr << "log rule " << quoted(rule) << ": " << count.surely << " recorded, "
+              << count.perhaps << " uncertain\n";
+  }
+  auto const shadowed = counts.shadow_same + counts.shadow_different + counts.shadow_uncertain;
+  if (shadowed == 0) return;
+  std::cerr << "shadow rules: " << counts.shadow_same << " as the live ones, "
+            << counts.shadow_different << " different, " << counts.shadow_uncertain
+            << " uncertain\n";
 }
 
 void replay_line(std::string const& line, policy::Replayer& replayer, ReplayOptions const& options,
@@ -78,17 +115,27 @@ void replay_line(std::string const& line, policy::Replayer& replayer, ReplayOpti
   }
   ++counts.requests;
   auto const replayed = replayer.replay(request);
-  if (!replayed.certain()) {
+  auto const& live = replayed.live;
+  for (auto const rule : live.logged) ++counts.logged[rule].surely;
+  for (auto const rule : live.may_log) ++counts.logged[rule].perhaps;
+  if (!live.certain()) {
     ++counts.uncertain;
-    for (auto const id : replayed.missing) ++counts.missing[policy::field_table()[id].name];
-    return;
-  }
-  if (replayed.action() == logged->action) {
+    for (auto const id : live.missing) ++counts.missing[policy::field_table()[id].name];
+  } else if (live.action() == logged->action) {
     ++counts.same;
-    return;
+  } else {
+    ++counts.different;
+    print_difference(*logged, live, options.json);
   }
-  ++counts.different;
-  print_difference(*logged, replayed, options.json);
+  if (!replayed.shadow) return;
+  if (!live.certain() || !replayed.shadow->certain()) {
+    ++counts.shadow_uncertain;
+  } else if (live.action() == replayed.shadow->action()) {
+    ++counts.shadow_same;
+  } else {
+    ++counts.shadow_different;
+    print_shadow_difference(*logged, replayed, options.json);
+  }
 }
 
 int replay(ReplayOptions const& options) {
@@ -127,7 +174,8 @@ void add_replay_command(CLI::App& root, int& exit_status) {
       "Example:\n"
       "  certgate replay --config new.yaml /var/log/certgate/access.log\n"
       "\n"
-      "Differences go to standard output, the count to standard error.\n"
+      "Differences go to standard output, the counts to standard error: of requests, of each\n"
+      "`log` rule, and of the shadow rules, which are compared with the live ones.\n"
       "Exit codes: 0 done, 1 failed, 2 bad usage or invalid configuration.");
   command->callback([options, &exit_status] { exit_status = replay(*options); });
 }

@@ -67,27 +67,36 @@ struct Replayer::Rule {
   Condition condition;
 };
 
-Replayer::Replayer(Policy const& policy) : policy_(policy) {
-  auto const& set = policy.live();
-  for (std::uint32_t i = 0; i < set.size(); ++i) {
-    auto const action = set.rule(i).action;
-    if (!set.compiled().rule(i).enabled || action == Action::log) continue;
-    auto const checked = rules::check(policy.scheme(), set.rule(i).expression, policy.limits());
-    if (checked) rules_.push_back({i, action, build_condition(*checked)});
-  }
+Replayer::Replayer(Policy const& policy) : policy_(policy), live_(compile(policy.live())) {
+  if (auto const* shadow = policy.shadow()) shadow_ = compile(*shadow);
 }
 
 Replayer::~Replayer() = default;
 
-ReplayedDecision Replayer::replay(LoggedRequest const& request) {
-  // What is always known here, whatever the log says.
-  auto const is_known = [&request](rules::FieldId id) {
-    if (id == id_of(Field::full_uri)) {
-      return request.knows(id_of(Field::host)) && request.knows(id_of(Field::uri));
-    }
-    return request.knows(id) || is_fixed(id) || id == id_of(Field::ssl) ||
-           id == id_of(Field::edge_client_tcp) || id == id_of(Field::headers_truncated);
-  };
+std::vector<Replayer::Rule> Replayer::compile(RuleSet const& set) const {
+  std::vector<Rule> rules;
+  for (std::uint32_t i = 0; i < set.size(); ++i) {
+    if (!set.compiled().rule(i).enabled) continue;
+    auto const checked = rules::check(policy_.scheme(), set.rule(i).expression, policy_.limits());
+    if (checked) rules.push_back({i, set.rule(i).action, build_condition(*checked)});
+  }
+  return rules;
+}
+
+namespace {
+
+// What is always known in a replay, whatever the log says.
+bool is_known_to(LoggedRequest const& request, rules::FieldId id) {
+  if (id == id_of(Field::full_uri)) {
+    return request.knows(id_of(Field::host)) && request.knows(id_of(Field::uri));
+  }
+  return request.knows(id) || is_fixed(id) || id == id_of(Field::ssl) ||
+         id == id_of(Field::edge_client_tcp) || id == id_of(Field::headers_truncated);
+}
+
+}  // namespace
+
+ReplayedRequest Replayer::replay(LoggedRequest const& request) {
   http::RequestHead const head;
   http::Target target;
   Facts facts;
@@ -101,14 +110,25 @@ ReplayedDecision Replayer::replay(LoggedRequest const& request) {
   facts.target = &target;
   facts.overrides = request.values_;
 
+  ReplayedRequest replayed;
+  if (policy_.shadow() != nullptr) replayed.shadow.emplace();
+  if (!fill_values(facts, policy_.plan(), scratch_)) {
+    replayed.live.may_block = true;
+    if (replayed.shadow) replayed.shadow->may_block = true;
+    return replayed;
+  }
+  replayed.live = judge_set(policy_.live(), live_, request);
+  if (replayed.shadow) replayed.shadow = judge_set(*policy_.shadow(), shadow_, request);
+  return replayed;
+}
+
+ReplayedDecision Replayer::judge_set(RuleSet const& set, std::vector<Rule> const& rules,
+                                     LoggedRequest const& request) {
   ReplayedDecision decision;
   auto const possible = [&decision](Action action) {
     (action == Action::allow ? decision.may_allow : decision.may_block) = true;
   };
-  if (!fill_values(facts, policy_.live().plan(), scratch_)) {
-    possible(Action::block);
-    return decision;
-  }
+  auto const is_known = [&request](rules::FieldId id) { return is_known_to(request, id); };
   std::vector<rules::FieldId> missing;
   auto const judge_leaf = [&](Condition const& leaf) {
     auto const used = leaf.program.fields_used().ids();
@@ -119,19 +139,26 @@ ReplayedDecision Replayer::replay(LoggedRequest const& request) {
   };
   bool passed_unknown = false;
   std::optional<std::string_view> decider;
-  for (auto const& rule : rules_) {
+  for (auto const& rule : rules) {
     auto const before = missing.size();
     auto const matches = judge(rule.condition, judge_leaf);
-    if (matches != Truth::unknown) missing.resize(before);
+    std::string_view const name = set.rule(rule.index).name;
+    // Nothing hangs on a rule that only records.
+    if (matches != Truth::unknown || rule.action == Action::log) missing.resize(before);
     if (matches == Truth::no) continue;
+    if (rule.action == Action::log) {
+      bool const surely = matches == Truth::yes && !passed_unknown;
+      (surely ? decision.logged : decision.may_log).push_back(name);
+      continue;
+    }
     possible(rule.action);
     if (matches == Truth::yes) {
-      decider = policy_.live().rule(rule.index).name;
+      decider = name;
       break;
     }
     passed_unknown = true;
   }
-  if (!decider) possible(policy_.live().default_action());
+  if (!decider) possible(set.default_action());
   if (decider && !passed_unknown) decision.rule = *decider;
   if (!decision.certain()) {
     std::sort(missing.begin(), missing.end());

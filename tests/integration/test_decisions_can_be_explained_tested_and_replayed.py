@@ -87,6 +87,33 @@ def test_replay_finds_what_another_configuration_decides_differently(setup):
     assert len([json.loads(line) for line in lines]) == 1
 
 
+def test_replay_counts_log_rules_and_compares_the_shadow_rules(setup):
+    alice = setup.ca.issue("alice")
+    with setup.start() as certgate:
+        with setup.client(certgate, alice) as client:
+            for path in ("/a", "/tea", "/tea"):
+                assert client.get(path).status == 200
+        certgate.records(3)
+    other = setup.config()
+    other["rules"].append({"name": "watch tea", "action": "log",
+                           "expression": 'http.request.uri.path eq "/tea"'})
+    other["rules"].append({"name": "watch a header", "action": "log",
+                           "expression": 'http.referer eq "x"'})
+    other["shadow"] = {"rules": [{"name": "no a", "action": "block",
+                                  "expression": 'http.request.uri.path eq "/a"'}]}
+    new = setup.folder / "new.yaml"
+    new.write_text(json.dumps(other))
+    done = proxy.run("replay", "--config", new, certgate.access_path)
+    assert "3 requests: 3 the same" in done.stderr
+    assert 'log rule "watch tea": 2 recorded, 0 uncertain' in done.stderr
+    assert 'log rule "watch a header": 0 recorded, 3 uncertain' in done.stderr
+    assert "shadow rules: 2 as the live ones, 1 different, 0 uncertain" in done.stderr
+    assert "live rules allow, shadow rules block by rule \"no a\"" in done.stdout
+    lines = proxy.run("replay", "--json", "--config", new, certgate.access_path).stdout.splitlines()
+    told, = [json.loads(line) for line in lines]
+    assert told["rules"] == "shadow" and told["shadow_rule"] == "no a" and told["live"] == "allow"
+
+
 def test_rule_preview_prints_what_cloudflare_shows():
     done = proxy.run("rule", "preview", "--host", "api.example.com")
     assert done.stdout.strip() == (

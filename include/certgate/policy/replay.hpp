@@ -8,6 +8,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,8 +56,16 @@ struct ReplayedDecision {
   std::string_view rule;  // that decides when certain; empty: the default action, or uncertain
   // Fields that the log does not hold and the outcome hangs on; empty when certain.
   std::vector<rules::FieldId> missing;
+  // `log` rules: that would record the request, and those of which the log does not tell.
+  std::vector<std::string_view> logged;
+  std::vector<std::string_view> may_log;
   bool certain() const { return may_block != may_allow; }
   Action action() const { return may_allow && !may_block ? Action::allow : Action::block; }
+};
+
+struct ReplayedRequest {
+  ReplayedDecision live;
+  std::optional<ReplayedDecision> shadow;  // nothing: the policy has no shadow rules
 };
 
 // Tries each rule in turn: a log of a million requests and a thousand rules takes minutes.
@@ -64,12 +73,18 @@ class Replayer {
  public:
   explicit Replayer(Policy const& policy);
   ~Replayer();
-  ReplayedDecision replay(LoggedRequest const& request);
+  ReplayedRequest replay(LoggedRequest const& request);
 
  private:
   struct Rule;
+  std::vector<Rule> compile(RuleSet const& set) const;
+  // REQUIRES: scratch_ holds the request's values.
+  ReplayedDecision judge_set(RuleSet const& set, std::vector<Rule> const& rules,
+                             LoggedRequest const& request);
+
   Policy const& policy_;
-  std::vector<Rule> rules_;
+  std::vector<Rule> live_;
+  std::vector<Rule> shadow_;
   Scratch scratch_;
 };
 

@@ -204,7 +204,7 @@ TEST_P(Replay, of_one_rule) {
   logged.set_verdict(true, true, false);
   ASSERT_TRUE(logged.set(Field::cert_serial, "0A"));
   Replayer replayer{policy};
-  auto const decision = replayer.replay(logged);
+  auto const decision = replayer.replay(logged).live;
   std::string actual{name_of(decision.action())};
   if (!decision.certain()) {
     actual.clear();
@@ -246,18 +246,60 @@ TEST(ReplayedRequests, without_a_certificate_every_field_of_it_is_known) {
   LoggedRequest logged;
   logged.set_verdict(false, false, false);
   Replayer replayer{policy};
-  EXPECT_TRUE(replayer.replay(logged).certain());
-  EXPECT_EQ(replayer.replay(logged).rule, "r");
+  EXPECT_TRUE(replayer.replay(logged).live.certain());
+  EXPECT_EQ(replayer.replay(logged).live.rule, "r");
 }
 
 TEST(ReplayedRequests, an_unknown_rule_of_the_same_action_leaves_the_answer_certain) {
   auto const policy = make_policy({rule("maybe", R"(http.referer eq "x")"), rule("surely", "ssl")});
   Replayer replayer{policy};
   LoggedRequest const logged;
-  auto const decision = replayer.replay(logged);
+  auto const decision = replayer.replay(logged).live;
   EXPECT_TRUE(decision.certain());
   EXPECT_EQ(decision.action(), Action::block);
   EXPECT_EQ(decision.rule, "");
+}
+
+TEST(ReplayedRequests, log_rules_are_recorded_surely_or_perhaps_or_not) {
+  auto const policy =
+      make_policy({rule("yes", "ssl", Action::log), rule("no", "not ssl", Action::log),
+                   rule("unknown", R"(http.referer eq "x")", Action::log),
+                   rule("perhaps ends here", R"(http.cookie eq "x")", Action::allow),
+                   rule("after it", "ssl", Action::log), rule("ends here", "ssl", Action::allow),
+                   rule("not reached", "ssl", Action::log)});
+  Replayer replayer{policy};
+  LoggedRequest const logged;
+  auto const replayed = replayer.replay(logged);
+  EXPECT_THAT(replayed.live.logged, ::testing::ElementsAre("yes"));
+  EXPECT_THAT(replayed.live.may_log, ::testing::ElementsAre("unknown", "after it"));
+  // What a log rule hangs on is not what the decision hangs on.
+  EXPECT_TRUE(replayed.live.certain());
+  EXPECT_TRUE(replayed.live.missing.empty());
+  EXPECT_FALSE(replayed.shadow);
+}
+
+TEST(ReplayedRequests, shadow_rules_are_judged_beside_the_live_ones) {
+  PolicyText text;
+  text.live.rules.push_back(rule("live", R"(http.host eq "a.example")"));
+  text.shadow.emplace();
+  text.shadow->rules.push_back(rule("shadow", R"(http.host eq "b.example")"));
+  text.shadow->rules.push_back(rule("by header", R"(http.referer eq "x")"));
+  text.shadow->default_action = Action::allow;
+  auto const policy = Policy::build(std::move(text)).value();
+  Replayer replayer{policy};
+  LoggedRequest logged;
+  ASSERT_TRUE(logged.set(Field::host, "b.example"));
+  auto replayed = replayer.replay(logged);
+  EXPECT_EQ(replayed.live.action(), Action::allow);
+  ASSERT_TRUE(replayed.shadow);
+  EXPECT_EQ(replayed.shadow->action(), Action::block);
+  EXPECT_EQ(replayed.shadow->rule, "shadow");
+  logged.clear();
+  ASSERT_TRUE(logged.set(Field::host, "a.example"));
+  replayed = replayer.replay(logged);
+  EXPECT_EQ(replayed.live.rule, "live");
+  EXPECT_FALSE(replayed.shadow->certain());
+  EXPECT_THAT(replayed.shadow->missing, ::testing::ElementsAre(id_of(Field::referer)));
 }
 
 }  // namespace
