@@ -73,6 +73,11 @@ void report_unsuitable(CheckContext& context, Node const& node, Type type) {
       std::move(hint));
 }
 
+std::string_view spelling_claim(CompareOp op) {
+  if (op == CompareOp::not_equal) return "this always differs";
+  return op == CompareOp::contains ? "this can never be found" : "this can never be equal";
+}
+
 void check_list(CheckContext& context, Node& node, Type type, Comparand& comparand) {
   auto const& literal = node.literals[0];
   if (literal.mistaken) return;
@@ -93,7 +98,10 @@ void check_list(CheckContext& context, Node& node, Type type, Comparand& compara
   if (type_of(comparand.list->kind()) == type) return;
   context.error(literal.span,
                 name + " is a list of kind " + std::string(name_of(comparand.list->kind())) +
-                    ", but " + context.shown(node.children[0].span) + " is " + format_type(type));
+                    ", but " + context.shown(node.children[0].span) + " is " + format_type(type),
+                type == bytes_type
+                    ? "name a list of kind string or host name"
+                    : "name a list of kind " + std::string(type == ip_type ? "ip" : "integer"));
 }
 
 void check_pattern(CheckContext& context, Node& node, Comparand& comparand) {
@@ -101,10 +109,18 @@ void check_pattern(CheckContext& context, Node& node, Comparand& comparand) {
   if (literal.mistaken) return;
   bool const regex = node.compare == CompareOp::matches;
   if (literal.form == TokenKind::bare) {
+    auto const bytes = parse_byte_string(literal.bytes);
+    std::string escaped;
+    for (auto const c : bytes.value_or("")) {
+      static constexpr std::string_view digits = "0123456789abcdef";
+      auto const byte = static_cast<unsigned char>(c);
+      escaped.append("\\x") += digits[byte >> 4];
+      escaped += digits[byte & 15];
+    }
     context.error(literal.span,
                   std::string(regex ? "a regular expression" : "a wildcard pattern") +
                       " is written in double quotes",
-                  "write \"" + literal.bytes + "\"");
+                  "write \"" + (bytes ? escaped : literal.bytes) + "\"");
     return;
   }
   if (regex) {
@@ -136,7 +152,9 @@ void check_pattern(CheckContext& context, Node& node, Comparand& comparand) {
   }
   comparand.pattern = std::make_shared<WildcardPattern const>(std::move(parsed).value());
   comparand.bytes.push_back(pattern);
-  if (strict) warn_of_spelling(context, node.children[0], literal, pattern);
+  if (strict) {
+    warn_of_spelling(context, node.children[0], literal, pattern, "this can never match");
+  }
 }
 
 }  // namespace
@@ -169,7 +187,13 @@ bool read_bytes(CheckContext& context, Literal const& literal, std::string& out)
     return true;
   }
   auto const shown = context.shown(literal.span);
-  if (context.scheme.find_field(literal.bytes)) {
+  bool const is_number = parse_integer(literal.bytes).has_value();
+  if (is_number || IpAddress::parse(literal.bytes)) {
+    context.error(
+        literal.span,
+        std::string("expected a string, found ") + (is_number ? "a number" : "an IP address"),
+        "write \"" + literal.bytes + "\"");
+  } else if (context.scheme.find_field(literal.bytes)) {
     context.error(
         literal.span,
         "the right side of a comparison must be a literal, and " + shown + " is a field",
@@ -224,7 +248,7 @@ bool read_address(CheckContext& context, Literal const& literal, IpAddress& out)
 }
 
 void warn_of_spelling(CheckContext& context, Node const& left, Literal const& literal,
-                      std::string_view bytes) {
+                      std::string_view bytes, std::string_view claim) {
   auto const letters = letters_of(left, context.scheme);
   auto const* field = field_of(left, context.scheme);
   bool const hexadecimal = field && field->options.hexadecimal;
@@ -235,7 +259,7 @@ void warn_of_spelling(CheckContext& context, Node const& left, Literal const& li
       if (hex_digit(c) < 0) continue;
       plain += letters == Letters::upper ? ascii_upper(c) : ascii_lower(c);
     }
-    context.warn(literal.span, "this can never be equal: " + shown + " has no separators",
+    context.warn(literal.span, std::string(claim) + ": " + shown + " has no separators",
                  "write \"" + plain + "\"");
     return;
   }
@@ -244,7 +268,7 @@ void warn_of_spelling(CheckContext& context, Node const& left, Literal const& li
   auto const right = lower ? ascii_lower(bytes) : ascii_upper_of(bytes);
   if (right == bytes) return;
   context.warn(literal.span,
-               "this can never be equal: " + shown + " is always " + (lower ? "lower" : "upper") +
+               std::string(claim) + ": " + shown + " is always " + (lower ? "lower" : "upper") +
                    (hexadecimal ? "-case hexadecimal" : " case"),
                "write " + format_quoted(right));
 }
@@ -273,7 +297,7 @@ void check_comparison(CheckContext& context, Node& node) {
         if (folded) bytes = ascii_lower(bytes);
         if (node.compare == CompareOp::equal || node.compare == CompareOp::not_equal || set ||
             node.compare == CompareOp::contains) {
-          warn_of_spelling(context, left, literal, bytes);
+          warn_of_spelling(context, left, literal, bytes, spelling_claim(node.compare));
         }
         comparand.bytes.push_back(std::move(bytes));
       } else if (type == int_type && set && literal.form == TokenKind::bare) {

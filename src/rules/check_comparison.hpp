@@ -39,9 +39,10 @@ Field const* field_of(Node const& node, Scheme const& scheme);
 bool read_bytes(CheckContext& context, Literal const& literal, std::string& out);
 bool read_integer(CheckContext& context, Literal const& literal, std::int64_t& out);
 bool read_address(CheckContext& context, Literal const& literal, IpAddress& out);
-// Warns where letter case or separators make equality impossible.
+// Warns where letter case or separators make equality impossible; `claim` says what follows: "this
+// can never be equal".
 void warn_of_spelling(CheckContext& context, Node const& left, Literal const& literal,
-                      std::string_view bytes);
+                      std::string_view bytes, std::string_view claim);
 
 // REQUIRES: the left side is typed. Sets `comparand` and the type.
 void check_comparison(CheckContext& context, Node& node);

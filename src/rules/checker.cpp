@@ -148,6 +148,7 @@ class Checker {
 
   void quantifier(Node& node) {
     for (auto& child : node.children) visit(child);
+    if (node.incomplete) return;
     if (node.children.size() != 1) {
       context_.error(
           node.span,
@@ -157,7 +158,9 @@ class Checker {
     }
     auto const& child = node.children[0];
     if (child.kind == Node::Kind::literal) {
-      context_.error(child.span, node.name + "() takes a condition on elements, not a literal");
+      context_.error(child.span, node.name + "() takes a condition on elements, not a literal",
+                     "write `" + node.name + "(field[*] eq " +
+                         std::string(context_.source(child.span)) + ")`");
       return;
     }
     if (child.type.is_none()) return;
@@ -213,9 +216,9 @@ class Checker {
       return;
     }
     if (auto const lower = ascii_lower(node.name);
-        lower == "not" || lower == "and" || lower == "or" || lower == "xor") {
-      context_.error(node.span, "`" + node.name + "` is not an operator",
-                     "operators are lower case: write `" + lower + "`");
+        lower == "and" || lower == "or" || lower == "xor") {
+      context_.error(node.span, "expected a condition before `" + node.name + "`",
+                     "`" + lower + "` joins two conditions: `a " + lower + " b`");
       return;
     }
     auto near = scheme_.nearest_field(node.name);
@@ -226,7 +229,10 @@ class Checker {
     } else if (!near.empty()) {
       hint = "did you mean `" + std::string(near) + "`?";
     } else if (auto const parent = enclosing_map(node.name); !parent.empty()) {
-      hint = "write `" + parent + "[\"" + node.name.substr(parent.size() + 1) + "\"]`";
+      auto const element = parent + "[\"" + node.name.substr(parent.size() + 1) + "\"]";
+      auto const holds = scheme_.field(*scheme_.find_field(parent)).type.element();
+      hint = holds.kind() == Kind::array ? "write `any(" + element + "[*] eq ...)`"
+                                         : "write `" + element + "`";
     }
     context_.error(node.span, "unknown field `" + node.name + "`", std::move(hint));
   }
@@ -257,6 +263,9 @@ class Checker {
         if (is_map) hint = "a Map is indexed by a quoted key: [\"...\"], or [*] for every value";
         auto const so_far = std::string(
             context_.text.substr(node.span.offset, step.span.offset - node.span.offset));
+        if (type == bytes_type && scheme_.find_function("substring")) {
+          hint = "a part of it is `substring(" + so_far + ", 0, 1)`";
+        }
         context_.error(step.span,
                        is_array || is_map
                            ? "`" + so_far + "` is " + format_type(type) + " and has no such index"
@@ -293,8 +302,10 @@ class Checker {
       return;
     }
     if (scheme_.find_field(node.name)) {
-      context_.error(node.mark, "`" + node.name + "` is a field, not a function",
-                     "join conditions by `and`, `or` or `xor`");
+      context_.error(
+          node.mark, "`" + node.name + "` is a field, not a function",
+          "a field stands without parentheses: `" + node.name +
+              (scheme_.field(*scheme_.find_field(node.name)).type == bool_type ? "`" : " eq ...`"));
       return;
     }
     auto const lower = ascii_lower(node.name);
@@ -313,6 +324,7 @@ class Checker {
     for (auto& child : node.children) visit(child);
     auto const* function = scheme_.find_function(node.name);
     if (!function) return unknown_function(node);
+    if (node.incomplete) return;
     auto const count = node.children.size();
     auto const most = function->repeats_last ? std::size_t(-1) : function->parameters.size();
     if (count < function->required || count > most) {
@@ -365,7 +377,8 @@ class Checker {
         "argument " + ordinal(i + 1) + " of " + function.name + "() (" + parameter.name + ")";
     if (node.kind == Node::Kind::literal) {
       if (parameter.accepts == Accepts::field_only) {
-        context_.error(node.span, place + " must be a field or a call, not a literal");
+        context_.error(node.span, place + " must be a field or a call, not a literal",
+                       "what is the same for every request needs no function");
         return false;
       }
       return literal_argument(call, function, parameter, i, out);
@@ -393,12 +406,16 @@ class Checker {
     bool const elements_fit =
         type.is_container() && std::find(parameter.types.begin(), parameter.types.end(),
                                          type.element()) != parameter.types.end();
+    bool const convertible = type.is_primitive() && parameter.types.front() == bytes_type &&
+                             scheme_.find_function("to_string") != nullptr;
+    auto const source = std::string(context_.source(node.span));
+    std::string hint;
+    if (elements_fit && i == 0) hint = "apply it to each element: `" + source + "[*]`";
+    if (convertible) hint = "write `to_string(" + source + ")`";
     context_.error(
         node.span,
         place + " must be " + format_types(parameter.types) + ", not " + format_type(type),
-        elements_fit && i == 0
-            ? "apply it to each element: `" + std::string(context_.source(node.span)) + "[*]`"
-            : "");
+        std::move(hint));
     return false;
   }
 
@@ -430,7 +447,7 @@ class Checker {
           letters_of(call.children[0], scheme_) == Letters::folded) {
         bytes = ascii_lower(bytes);
       } else if (function.folds_with_first && i > 0) {
-        warn_of_spelling(context_, call.children[0], literal, bytes);
+        warn_of_spelling(context_, call.children[0], literal, bytes, "this can never be found");
       }
       node.type = bytes_type;
       value.bytes.push_back(std::move(bytes));

@@ -24,11 +24,13 @@ class ExpressionParser : private TokenReader {
   // Conditions: parser.cpp.
   bool length_is_fine();
   void expect_end();
+  void warn_of_tab();
   void unexpected_operation(Token const& token);
   Node disjunction();
   Node chain(TokenKind op);
   bool enter(Span span);
   Node simple();
+  Node misplaced_operator();
   Node missing_operand();
   Node parenthesised();
   void close(Token const& open, char const* message);
@@ -38,9 +40,10 @@ class ExpressionParser : private TokenReader {
 
   // Values, and what stands right of an operator: parser_values.cpp.
   void skip_balanced();
+  void skip_to_closing(Token const& open);
   bool set(Node& node, Token const& open);
   Node index();
-  bool adjacent_bracket();
+  bool at_bracket();
   bool step(Node& node);
   Node named();
   void arguments(Node& node, Token const& open);

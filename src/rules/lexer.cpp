@@ -178,7 +178,10 @@ std::string_view describe(TokenKind kind) {
 }
 
 void Lexer::skip_space() {
-  while (offset_ < text_.size() && is_space(text_[offset_])) ++offset_;
+  while (offset_ < text_.size() && is_space(text_[offset_])) {
+    if (text_[offset_] == '\t' && tab_ == std::string_view::npos) tab_ = offset_;
+    ++offset_;
+  }
 }
 
 std::size_t Lexer::position() {
@@ -250,6 +253,17 @@ Token Lexer::next(Expect expect) {
   return sign_or_operator(expect);
 }
 
+// NOT, where a condition can begin.
+std::optional<Token> Lexer::shouted_not(std::string_view rest) {
+  if (rest.size() < 4 || ascii_lower(rest.substr(0, 3)) != "not") return std::nullopt;
+  if (rest[3] != '(' && !is_space(rest[3])) return std::nullopt;
+  auto token = take(TokenKind::logical_not, 3);
+  mistake(token.span, "`" + std::string(rest.substr(0, 3)) + "` is not an operator",
+          "operators are lower case: write `not`");
+  token.mistaken = true;
+  return token;
+}
+
 // A word where an operator is expected, when it is none as it stands.
 std::optional<Token> Lexer::operator_word(std::string_view rest, std::string_view word) {
   auto const lower = ascii_lower(word);
@@ -264,6 +278,11 @@ std::optional<Token> Lexer::operator_word(std::string_view rest, std::string_vie
       token.mistaken = true;
       return token;
     }
+    auto token = take(TokenKind::strict_wildcard, word.size());
+    mistake(token.span, "`" + std::string(word) + "` is not an operator by itself",
+            "write `strict wildcard`, or `wildcard` where letters may be of either case");
+    token.mistaken = true;
+    return token;
   }
   for (auto const& slip : word_slips) {
     if (lower != slip.text) continue;
@@ -291,6 +310,7 @@ Token Lexer::sign_or_operator(Expect expect) {
   bool const literal = expect == Expect::literal || expect == Expect::regex;
   if (expect == Expect::operand) {
     if (rest.starts_with("not")) return take(TokenKind::logical_not, 3);
+    if (auto token = shouted_not(rest)) return *std::move(token);
     if (is_name_char(rest[0]) || rest[0] == ':' || rest[0] == '/' || rest[0] == '-') {
       return identifier();
     }
@@ -336,7 +356,8 @@ Token Lexer::sign_or_operator(Expect expect) {
     return token;
   }
   if (literal && !(static_cast<unsigned char>(rest[0]) < 0x21)) return bare();
-  std::size_t length = name_length(rest);
+  std::size_t length = 0;
+  while (length < rest.size() && (is_name_char(rest[length]) || rest[length] == '.')) ++length;
   if (length == 0) length = character_length(rest);
   return take(TokenKind::unknown, length);
 }

@@ -117,9 +117,15 @@ Token Lexer::raw() {
   Token token;
   token.kind = TokenKind::raw;
   if (at == text_.size() || text_[at] != '"') {
+    // Whatever stands in place of the string.
+    while (at < text_.size() &&
+           std::string_view(" \t\r\n(){}[],").find(text_[at]) == std::string_view::npos) {
+      ++at;
+    }
     offset_ = at;
     token.span = {start, at - start};
-    mistake(token.span, "a raw string is written r\"...\" or r#\"...\"#");
+    mistake(token.span, "a raw string is written r\"...\" or r#\"...\"#",
+            "put its text between double quotes");
     token.mistaken = true;
     return token;
   }

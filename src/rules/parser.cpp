@@ -1,5 +1,6 @@
 #include "certgate/rules/parser.hpp"
 
+#include "certgate/base/encoding.hpp"
 #include "expression_parser.hpp"
 
 namespace certgate::rules {
@@ -13,6 +14,7 @@ Node ExpressionParser::expression() {
   }
   auto root = disjunction();
   expect_end();
+  warn_of_tab();
   return root;
 }
 
@@ -63,13 +65,24 @@ void ExpressionParser::expect_end() {
   }
 }
 
+// One before or behind everything is trimmed by the reference engine too.
+void ExpressionParser::warn_of_tab() {
+  auto const tab = lexer_.first_tab();
+  if (tab == std::string_view::npos || tab > text_.find_last_not_of(" \t\r\n") ||
+      tab < text_.find_first_not_of(" \t\r\n")) {
+    return;
+  }
+  mistakes_.push_back({{tab, 1},
+                       "a tab is white space here, but Cloudflare refuses it",
+                       "replace tabs by spaces if the rule is to be used there too",
+                       Severity::warning});
+}
+
 void ExpressionParser::unexpected_operation(Token const& token) {
   if (token.mistaken) return;
   if (is_compare(token.kind)) {
     mistake(token.span, "a second comparison without a logical operator between",
             "compare a field with one literal, and join comparisons by `and`, `or` or `xor`");
-  } else if (token.kind == TokenKind::open_bracket) {
-    mistake(token.span, "an index must follow its field directly", "remove the space before `[`");
   } else if (token.kind == TokenKind::logical_not) {
     mistake(token.span, "`not` cannot stand here",
             "join conditions by `and`, `or` or `xor`: `a and not b`");
@@ -130,10 +143,32 @@ Node ExpressionParser::simple() {
     case TokenKind::logical_not:
       return negation();
     case TokenKind::identifier:
+      if (auto const word = ascii_lower(std::string_view(ahead.bytes).substr(0, 4));
+          word == "and" || word == "or" || word == "xor") {
+        return misplaced_operator();
+      }
       return comparison();
     default:
       return missing_operand();
   }
+}
+
+// `and ssl`, `a and or b`. By shape alone it could be a field's name, if it goes on like one.
+Node ExpressionParser::misplaced_operator() {
+  auto const start = here();
+  auto const sign = glance(Expect::operand);
+  take(Expect::operand);
+  auto const after = glance(Expect::operation);
+  if (after.kind != TokenKind::unknown && after.kind != TokenKind::open_parenthesis &&
+      after.kind != TokenKind::logical_not) {
+    forget_ahead();
+    lexer_.seek(start);
+    return comparison();
+  }
+  auto const word = ascii_lower(text_.substr(sign.span.offset, sign.span.length));
+  mistake(sign.span, "expected a condition before " + shown(sign.span),
+          "`" + word + "` joins two conditions: `a " + word + " b`");
+  return simple();
 }
 
 Node ExpressionParser::missing_operand() {
@@ -246,6 +281,14 @@ Node ExpressionParser::comparison() {
   node.mark = operation.span;
   node.children.push_back(std::move(left));
   bool const fine = right_side(node, operation);
+  if (fine && operation.kind == TokenKind::bitwise_and &&
+      is_compare(peek(Expect::operation).kind)) {
+    auto const second = take(Expect::operation);
+    skip_to_boundary();
+    mistake(since(second.span.offset),
+            shown(operation.span) + " gives true or false already: whether a common bit is set",
+            "leave this out");
+  }
   node.span = since(start);
   if (!fine || misplaced_not || operation.mistaken) {
     node.kind = Node::Kind::mistake;  // the left side is still checked
@@ -273,6 +316,24 @@ bool ExpressionParser::right_side(Node& node, Token const& operation) {
     mistake(ahead.span, "a list can only stand after `in`",
             "write `in " + std::string(text_.substr(ahead.span.offset, ahead.span.length)) + "`");
     return false;
+  }
+  if (is_in &&
+      (ahead.kind == TokenKind::open_parenthesis || ahead.kind == TokenKind::open_bracket)) {
+    auto const open = take(expect);
+    skip_to_closing(open);
+    mistake(since(open.span.offset), "the values of a set stand between braces",
+            "write `in {\"a\" \"b\"}`");
+    return false;
+  }
+  if (ahead.kind == TokenKind::bare && !lexer_.adjacent()) {
+    auto const& word = peek(expect).bytes;
+    if (word == "and" || word == "or" || word == "xor") {
+      mistake(ahead.span,
+              "expected a literal after " + shown(operation.span) + ", found " + shown(ahead.span),
+              "write what the field is compared with");
+      forget_ahead();
+      return false;
+    }
   }
   if (is_literal(ahead.kind)) {
     node.literals.push_back(literal_of(take(expect)));

@@ -15,6 +15,16 @@ void ExpressionParser::skip_balanced() {
   } while (depth > 0);
 }
 
+// Behind what closes `open`, or before a logical operator, or to the end.
+void ExpressionParser::skip_to_closing(Token const& open) {
+  auto const closing = open.kind == TokenKind::open_bracket ? TokenKind::close_bracket
+                                                            : TokenKind::close_parenthesis;
+  while (!is_logical(peek(Expect::operation).kind)) {
+    auto const token = take(Expect::operation);
+    if (token.kind == closing || token.kind == TokenKind::end) return;
+  }
+}
+
 bool ExpressionParser::set(Node& node, Token const& open) {
   bool fine = true;
   bool comma_reported = false;
@@ -61,21 +71,25 @@ bool ExpressionParser::set(Node& node, Token const& open) {
 Node ExpressionParser::index() {
   auto const start = here();
   auto base = named();
-  if (too_deep_ || !adjacent_bracket()) return base;
+  if (too_deep_ || !at_bracket()) return base;
   Node node;
   node.kind = Node::Kind::index;
   node.children.push_back(std::move(base));
   bool fine = true;
-  while (adjacent_bracket()) fine = step(node) && fine;
+  do fine = step(node) && fine;
+  while (at_bracket());
   node.span = since(start);
   node.mark = node.steps.empty() ? node.span : joined(node.steps[0].span, node.steps.back().span);
   if (!fine) node.kind = Node::Kind::mistake;
   return node;
 }
 
-bool ExpressionParser::adjacent_bracket() {
+bool ExpressionParser::at_bracket() {
   auto const& ahead = peek(Expect::operation);
-  return ahead.kind == TokenKind::open_bracket && ahead.span.offset == last_end_;
+  if (ahead.kind != TokenKind::open_bracket) return false;
+  if (ahead.span.offset == last_end_) return true;
+  mistake(ahead.span, "an index must follow its field directly", "remove the space before `[`");
+  return true;
 }
 
 bool ExpressionParser::step(Node& node) {
@@ -163,6 +177,7 @@ void ExpressionParser::arguments(Node& node, Token const& open) {
     auto const comma = take(Expect::operation);
     if (peek(Expect::operand).kind == TokenKind::close_parenthesis) {
       mistake(comma.span, "an argument is missing after this comma", "remove the comma");
+      node.incomplete = true;
       break;
     }
   }
@@ -171,6 +186,7 @@ void ExpressionParser::arguments(Node& node, Token const& open) {
     take(Expect::operation);
     return;
   }
+  node.incomplete = true;
   if (ahead.kind == TokenKind::end) {
     mistake(joined(node.mark, open.span), "this call is never closed", "add the missing `)`");
     return;

@@ -86,6 +86,7 @@ struct Node {
   LogicalOp logical = LogicalOp::conjunction;
   CompareOp compare = CompareOp::equal;
   bool parenthesised = false;
+  bool incomplete = false;  // a call whose arguments could not all be read; reported
   Span span;
   Span mark;  // of the operator (first one of a chain) or the name
   std::string name;

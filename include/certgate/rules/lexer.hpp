@@ -79,11 +79,14 @@ class Lexer {
   bool adjacent() const;
   void seek(std::size_t offset) { offset_ = offset; }
   std::string_view text() const { return text_; }
+  // Where the first tab between tokens stands; npos: there is none.
+  std::size_t first_tab() const { return tab_; }
 
  private:
   void skip_space();
   void skip_ignored(Expect expect);
   Token sign_or_operator(Expect expect);
+  std::optional<Token> shouted_not(std::string_view rest);
   std::optional<Token> operator_word(std::string_view rest, std::string_view word);
   Token identifier();
   Token quoted();
@@ -100,6 +103,7 @@ class Lexer {
   std::string_view text_;
   Mistakes& mistakes_;
   std::size_t offset_ = 0;
+  std::size_t tab_ = std::string_view::npos;
 };
 
 }  // namespace certgate::rules

@@ -14,7 +14,7 @@ namespace certgate::rules {
 
 struct Parsed {
   Node root;
-  Mistakes mistakes;  // errors only; in no particular order
+  Mistakes mistakes;  // in no particular order
 };
 
 // A rule's expression.
