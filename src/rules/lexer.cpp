@@ -12,8 +12,6 @@ namespace certgate::rules {
 
 namespace {
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
 // Of each byte: whether a field's name can hold it.
 constexpr auto name_chars = [] {
   std::array<bool, 256> table{};

@@ -183,18 +183,18 @@ class Builder {
   std::vector<std::string> hosts_;
 };
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+bool is_space_in_line(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 // The entry of a line: without comment and surrounding white space.
 std::string_view entry_of(std::string_view line) {
   for (std::size_t i = 0; i < line.size(); ++i) {
-    if (line[i] == '#' && (i == 0 || is_blank(line[i - 1]))) {
+    if (line[i] == '#' && (i == 0 || is_space_in_line(line[i - 1]))) {
       line = line.substr(0, i);
       break;
     }
   }
-  while (!line.empty() && is_blank(line.back())) line.remove_suffix(1);
-  while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
+  while (!line.empty() && is_space_in_line(line.back())) line.remove_suffix(1);
+  while (!line.empty() && is_space_in_line(line.front())) line.remove_prefix(1);
   return line;
 }
 

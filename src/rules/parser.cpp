@@ -34,7 +34,7 @@ bool ExpressionParser::length_is_fine() {
   std::size_t length = 0;
   bool in_space = true;
   for (char const c : text_) {
-    bool const space = is_blank(c);
+    bool const space = is_space(c);
     if (!space || !in_space) ++length;
     in_space = space;
   }

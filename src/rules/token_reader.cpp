@@ -98,9 +98,9 @@ void TokenReader::skip_to_boundary() {
       if (c == ',' || rest.starts_with("&&") || rest.starts_with("||") || rest.starts_with("^^")) {
         break;
       }
-      bool const word = is_blank(text_[at - 1]) || text_[at - 1] == ')' || text_[at - 1] == '"';
+      bool const word = is_space(text_[at - 1]) || text_[at - 1] == ')' || text_[at - 1] == '"';
       auto const is_word = [&](std::string_view w) {
-        return rest.starts_with(w) && (rest.size() == w.size() || is_blank(rest[w.size()]) ||
+        return rest.starts_with(w) && (rest.size() == w.size() || is_space(rest[w.size()]) ||
                                        rest[w.size()] == '(' || rest[w.size()] == '!');
       };
       if (word && (is_word("and") || is_word("or") || is_word("xor"))) break;

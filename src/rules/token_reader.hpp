@@ -10,10 +10,9 @@
 #include "certgate/rules/ast.hpp"
 #include "certgate/rules/lexer.hpp"
 #include "certgate/rules/mistake.hpp"
+#include "characters.hpp"
 
 namespace certgate::rules {
-
-inline bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 inline bool is_compare(TokenKind kind) {
   return kind >= TokenKind::equal && kind <= TokenKind::bitwise_and;
