@@ -60,6 +60,9 @@ TrafficMetrics::TrafficMetrics(MetricRegistry& registry, std::span<RuleLabel con
   }
   default_action_ =
       registry.counter("certgate_default_action_total", "Requests that no rule decided.");
+  shadow_differences_ =
+      registry.counter("certgate_shadow_differences_total",
+                       "Requests that the shadow rules would have decided differently.");
   auto const failure = [&](std::string_view token) {
     return registry.counter("certgate_failures_total",
                             "Requests and handshakes that failed, by reason.",
@@ -90,6 +93,7 @@ void TrafficMetrics::count(WorkerMetrics& worker, AccessRecord const& record,
   if (record.action != RequestAction::refused) {
     worker.add(rule < rules_.size() ? rules_[rule] : default_action_);
   }
+  if (!record.shadow.empty()) worker.add(shadow_differences_);
   worker.add(bytes_in_, record.bytes_in);
   worker.add(bytes_out_, record.bytes_out);
   worker.observe(total_, record.total);

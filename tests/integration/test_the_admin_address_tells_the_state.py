@@ -62,6 +62,30 @@ def test_threat_84_the_socket_is_private(setup):
         assert not unix.stat().st_mode & 0o007
 
 
+def test_log_rules_and_shadow_rules_are_counted_and_change_nothing(setup):
+    alice = setup.ca.issue("alice")
+    unix = setup.folder / "admin.sock"
+    rules = [{"name": "watch tea", "action": "log",
+              "expression": 'http.request.uri.path eq "/tea"'}, dict(proxy.BLOCK_UNVERIFIED)]
+    shadow = {"rules": [{"name": "no a", "action": "block",
+                         "expression": 'http.request.uri.path eq "/a"'}]}
+    with setup.start(admin={"address": f"unix:{unix}"}, rules=rules, shadow=shadow) as certgate:
+        with setup.client(certgate, alice) as client:
+            for path in ("/a", "/tea", "/tea", "/b"):
+                assert client.get(path).status == 200
+        with setup.client(certgate, None) as client:
+            assert client.get("/b").status == 403
+        records = {(each["path"], each["action"]): each for each in certgate.records(5)}
+        assert records["/a", "allowed"]["shadow"] == "block by no a"
+        assert records["/tea", "allowed"]["log_rules"] == ["watch tea"]
+        assert "shadow" not in records["/b", "allowed"]
+        # What only the shadow rules let pass is a difference as well.
+        assert records["/b", "blocked"]["shadow"] == "allow"
+        text = proxy.admin_get(unix, "/metrics")[1]
+        assert total(text, "certgate_shadow_differences_total") == 2, text
+        assert total(text, "certgate_rule_matches_total", "watch tea") == 2
+
+
 def test_metrics_count_what_the_access_log_records(setup):
     alice, mallory = setup.ca.issue("alice"), setup.ca.issue("mallory")
     setup.ca.revoke(mallory)

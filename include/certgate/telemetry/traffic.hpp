@@ -55,6 +55,7 @@ class TrafficMetrics {
   std::array<std::array<Counter, certificate_verdict_count>, handshake_result_count> handshakes_;
   std::vector<Counter> rules_;
   Counter default_action_;
+  Counter shadow_differences_;
   std::vector<std::pair<std::string_view, Counter>> failures_;  // sorted by token
   Counter other_failure_;
   Counter bytes_in_;

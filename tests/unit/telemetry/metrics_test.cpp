@@ -207,6 +207,7 @@ TEST(TrafficMetrics, counts_what_the_record_says) {
   AccessRecord refused;
   refused.status = 0;
   refused.failure = "something_new";
+  refused.shadow = "allow";
   traffic.count(worker, refused, TrafficMetrics::no_rule);
   AccessRecord strange;
   strange.status = 999;
@@ -234,6 +235,7 @@ TEST(TrafficMetrics, counts_what_the_record_says) {
   EXPECT_EQ(value("certgate_rule_matches_total", {{"rule", "devices"}, {"action", "block"}}), 1);
   EXPECT_EQ(value("certgate_rule_matches_total", {{"rule", "watch"}, {"action", "log"}}), 1);
   EXPECT_EQ(value("certgate_default_action_total"), 1);
+  EXPECT_EQ(value("certgate_shadow_differences_total"), 1);
   EXPECT_EQ(value("certgate_failures_total", {{"reason", "origin_refused"}}), 1);
   EXPECT_EQ(value("certgate_failures_total", {{"reason", "other"}}), 1);
   EXPECT_EQ(value("certgate_handshakes_total", {{"result", "resumed"}, {"cert", "verified"}}), 1);
