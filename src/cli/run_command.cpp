@@ -1,5 +1,6 @@
 #include "run_command.hpp"
 
+#include <malloc.h>
 #include <signal.h>
 #include <systemd/sd-daemon.h>
 
@@ -42,6 +43,9 @@ void reload_on_signal(gateway::Gateway& gateway, std::atomic<bool> const& is_end
 int serve(std::string const& path) {
   auto const signals = block_signals();
   std::atomic<bool> is_ending{false};  // outlives the gateway, whose threads look at it
+  // What a CRL or a list needs while it is read goes back to the system afterwards. Left alone, the
+  // allocator would keep blocks as large as the largest it has seen.
+  ::mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
   gateway::GatewayOptions options;
   options.config_path = path;
   auto started = gateway::Gateway::start(std::move(options));

@@ -107,7 +107,7 @@ class OriginBuilder {
 bool OriginBuilder::load_tls() {
   auto const name = "origin " + *origin_.name;
   if (!origin_.tls.ca.empty()) {
-    auto found = materials_.authorities(origin_.tls.ca, Expiry::Kind::upstream_certificate, name);
+    auto found = materials_.authorities(origin_.tls.ca, Expiry::Kind::upstream_ca, name);
     if (!found) return false;
     authorities_ = std::move(*found);
     for (auto const& ca : authorities_) description_ << ca->fingerprint_sha256();

@@ -10,6 +10,19 @@ namespace {
 
 // For the warnings, where no file is watched.
 constexpr std::chrono::seconds longest_sleep{30};
+// With thousands of hosts the log should not drown in certificates of one age.
+constexpr std::size_t most_at_once = 20;
+
+std::string what_ends(Expiry const& expiry) {
+  switch (expiry.kind) {
+    case Expiry::Kind::crl: return "the CRL of ";
+    case Expiry::Kind::client_ca:
+    case Expiry::Kind::upstream_ca: return "the CA ";
+    case Expiry::Kind::server_certificate:
+    case Expiry::Kind::upstream_certificate: break;
+  }
+  return "the certificate ";
+}
 
 }  // namespace
 
@@ -22,19 +35,23 @@ TimeLeft time_left(UnixSeconds from, UnixSeconds until, UnixSeconds now) {
   return TimeLeft::more_than_half;
 }
 
-std::vector<std::string> CrlWarnings::due(std::vector<Expiry> const& expiries, UnixSeconds now) {
+std::vector<std::string> ExpiryWarnings::due(std::vector<Expiry> const& expiries, UnixSeconds now) {
   std::vector<std::string> sentences;
   std::map<std::string, TimeLeft> told;
+  std::size_t more = 0;
   for (auto const& expiry : expiries) {
-    if (expiry.kind != Expiry::Kind::crl) continue;
-    auto const key = expiry.file + "\n" + expiry.name + "\n" + std::to_string(expiry.from) + " " +
+    auto const key = std::string(name_of(expiry.kind)) + "\n" + expiry.file + "\n" + expiry.name + "\n" + std::to_string(expiry.from) + " " +
                      std::to_string(expiry.until);
     auto const left = time_left(expiry.from, expiry.until, now);
     auto const known = told_.find(key);
     auto const before = known == told_.end() ? TimeLeft::more_than_half : known->second;
     told[key] = std::max(left, before);
     if (left <= before) continue;
-    auto sentence = "the CRL of " + expiry.name + " (" + expiry.file + ") ";
+    if (sentences.size() == most_at_once) {
+      ++more;
+      continue;
+    }
+    auto sentence = what_ends(expiry) + expiry.name + " (" + expiry.file + ") ";
     switch (left) {
       case TimeLeft::none: sentence += "has ended on "; break;
       case TimeLeft::less_than_a_tenth: sentence += "has a tenth of its time left, until "; break;
@@ -42,6 +59,10 @@ std::vector<std::string> CrlWarnings::due(std::vector<Expiry> const& expiries, U
       case TimeLeft::more_than_half: continue;
     }
     sentences.push_back(sentence + format_day(expiry.until) + ": " + expiry.consequence);
+  }
+  if (more > 0) {
+    sentences.push_back("and " + std::to_string(more) +
+                        " more have less than half of their time left; `certgate status` lists them");
   }
   told_ = std::move(told);
   return sentences;
@@ -60,7 +81,7 @@ CrlWatch::~CrlWatch() {
 }
 
 void CrlWatch::run() {
-  CrlWarnings warnings;
+  ExpiryWarnings warnings;
   for (;;) {
     auto const config = target_.config();
     std::chrono::milliseconds const period = *config->crl_refresh.watch;

@@ -1,4 +1,4 @@
-// Notices that a CRL file changed, and tells early when a CRL is about to end.
+// Notices that a CRL file changed, and tells early when a CRL, a certificate or a CA is about to end.
 //
 // A thread of its own looks at the files every `crl_refresh.watch` (stat only); what changed is read,
 // checked and put in force by the gateway as a reload would do it. It waits, and works, off the
@@ -49,8 +49,8 @@ class CrlWatch {
 enum class TimeLeft { more_than_half, less_than_half, less_than_a_tenth, none };
 TimeLeft time_left(UnixSeconds from, UnixSeconds until, UnixSeconds now);
 
-// Each CRL once at half, once at a tenth and once at the end of its time.
-class CrlWarnings {
+// Each CRL, certificate and CA once at half, once at a tenth and once at the end of its time.
+class ExpiryWarnings {
  public:
   std::vector<std::string> due(std::vector<Expiry> const& expiries, UnixSeconds now);
 

@@ -13,6 +13,8 @@ namespace {
 
 constexpr UnixSeconds day = 86'400;
 constexpr UnixSeconds warn_before = 30 * day;
+// A file with more CAs for an origin is a collection, of which nobody watches each one.
+constexpr std::size_t most_watched_upstream_cas = 16;
 
 std::string quoted(std::string const& path) { return "`" + path + "`"; }
 
@@ -32,6 +34,7 @@ std::string_view name_of(Expiry::Kind kind) {
     case Expiry::Kind::client_ca: return "client_ca";
     case Expiry::Kind::crl: return "crl";
     case Expiry::Kind::upstream_certificate: return "upstream_certificate";
+    case Expiry::Kind::upstream_ca: return "upstream_ca";
   }
   return "unknown";
 }
@@ -59,11 +62,17 @@ void Materials::warn(config::Mark const& mark, std::string message, std::string 
 }
 
 void Materials::note_expiry(Expiry expiry, config::Mark const& mark) {
-  auto const same = [&](Expiry const& known) {
-    return known.kind == expiry.kind && known.file == expiry.file && known.name == expiry.name &&
-           known.until == expiry.until;
-  };
-  if (std::any_of(expiries_.begin(), expiries_.end(), same)) return;
+  auto const key = std::string(name_of(expiry.kind)) + "\n" + expiry.file + "\n" + expiry.name +
+                   "\n" + std::to_string(expiry.until);
+  auto const [at, is_new] = noted_.try_emplace(key, Noted{expiries_.size(), expiry.consequence, 0});
+  if (!is_new) {
+    auto& known = expiries_[at->second.index];
+    if (known.used_by == expiry.used_by) return;
+    auto const others = ++at->second.others;
+    known.consequence = at->second.consequence + " (and " + std::to_string(others) +
+                        (others == 1 ? " more user of it)" : " more users of it)");
+    return;
+  }
   if (expiry.until < at_ + warn_before) {
     auto const when = expiry.until < at_ ? "has expired on " : "expires on ";
     std::string const what = expiry.kind == Expiry::Kind::crl ? "the CRL of " : "the certificate ";
@@ -178,8 +187,13 @@ std::optional<std::vector<x509::Certificate::Pointer>> Materials::authorities(
       expiry.used_by = used_by;
       expiry.from = certificate->not_before();
       expiry.until = certificate->not_after();
-      expiry.consequence = "from then on every certificate that it issued counts as not verified";
-      if (kind == Expiry::Kind::client_ca) note_expiry(std::move(expiry), path.mark);
+      expiry.consequence =
+          kind == Expiry::Kind::client_ca
+              ? "from then on every certificate that it issued counts as not verified"
+              : "from then on servers of " + used_by + " with a certificate of this CA are refused";
+      if (kind == Expiry::Kind::client_ca || at->second.size() <= most_watched_upstream_cas) {
+        note_expiry(std::move(expiry), path.mark);
+      }
       all.push_back(certificate);
     }
   }

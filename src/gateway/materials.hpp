@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "certgate/config/config.hpp"
@@ -80,6 +81,12 @@ class Materials {
   tls::ServerIdentities& identities_;
   Diagnostics& diagnostics_;
   std::vector<Expiry>& expiries_;
+  struct Noted {
+    std::size_t index;  // in expiries_
+    std::string consequence;
+    std::size_t others;  // hosts and origins beside the first that use it
+  };
+  std::unordered_map<std::string, Noted> noted_;  // by kind, file, name and end
   UnixSeconds at_;
   std::vector<x509::RevocationIndex::Pointer> in_force_;  // before this build
   std::map<std::string, File> files_;

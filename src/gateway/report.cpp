@@ -40,14 +40,16 @@ void Gateway::Inside::publish_expiries() {
                        std::move(days));
   telemetry::MetricRegistry::Values shares;
   for (auto const& expiry : expiries) {
-    if (expiry.kind != Expiry::Kind::crl) continue;
     auto const whole = std::max<UnixSeconds>(expiry.until - expiry.from, 1);
     auto const share = static_cast<double>(expiry.until - now) / static_cast<double>(whole);
-    shares.push_back({{{"name", expiry.name}, {"file", expiry.file}},
+    shares.push_back({{{"kind", std::string(name_of(expiry.kind))},
+                       {"name", expiry.name},
+                       {"file", expiry.file}},
                       std::max(0.0, std::min(1.0, share))});
   }
-  registry->set_values("certgate_crl_time_left_ratio",
-                       "Share of the time between thisUpdate and nextUpdate that a CRL has left",
+  registry->set_values("certgate_time_left_ratio",
+                       "Share of its time that a certificate, CA or CRL in use has left; a CRL's is "
+                       "from thisUpdate to nextUpdate",
                        std::move(shares));
   registry->set_values("certgate_config_version",
                        "Version of the configuration in force; counts up with every reload",

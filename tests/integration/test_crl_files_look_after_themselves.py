@@ -3,12 +3,15 @@
 import datetime
 import json
 import re
+import threading
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 
 import proxy
+from large_crl import large_crl
+from wire import SANITIZED
 
 WATCH = {"crl_refresh": {"watch": "50ms"}}
 
@@ -138,6 +141,116 @@ def test_each_list_warns_at_half_and_at_a_tenth_and_at_the_end(setup):
         assert gate.log().count("has half of its time left") == 1
         ends = [e for e in version_of(gate)["expiries"] if e["kind"] == "crl"]
         assert len(ends) == 1 and ends[0]["days_left"] <= 0
+
+
+def test_threat_41_a_large_list_is_swapped_while_requests_go_on(setup):
+    """No request fails or is let in wrongly while it is read, and it is kept in 32 bytes an entry."""
+    entries = 20_000 if SANITIZED else 300_000
+    stays, goes = setup.ca.issue("stays"), setup.ca.issue("goes")
+    setup.ca.crl_path.write_bytes(large_crl(setup.ca, 10, 1))
+    stop, bad = threading.Event(), []
+
+    def go_on(gate):
+        with setup.client(gate, stays) as client:
+            while not stop.is_set():
+                status = client.get().status
+                if status != 200:
+                    bad.append(status)
+
+    with setup.start(config_of(setup)) as gate, setup.client(gate, goes) as client:
+        assert client.get().status == 200
+        before = gate.rss_kib()
+        thread = threading.Thread(target=go_on, args=(gate,))
+        thread.start()
+        for number in (2, 3):
+            proxy.write_whole(setup.ca.crl_path, large_crl(
+                setup.ca, entries, number, [goes.certificate.serial_number] if number == 3 else []))
+            proxy.wait_until(lambda: gate.log().count(f"{entries + number - 2} revoked") == 1,
+                             "the list")
+        assert client.get().status == 403
+        stop.set()
+        thread.join()
+        assert bad == []
+        if not SANITIZED:  # whose shadow memory and quarantine are their own
+            assert gate.rss_kib() - before <= 32 * entries / 1024 + 12 * 1024
+
+
+def test_threat_40_a_delta_adds_and_removes(setup):
+    """RFC 5280 §5.2.4: what the delta says counts; removeFromCRL gives a hold back."""
+    hold, later, valid = (setup.ca.issue(name) for name in ("hold", "later", "valid"))
+    setup.ca.revoke(hold, x509.ReasonFlags.certificate_hold)
+    base, path = setup.ca.crl_number, setup.folder / "delta.crl"
+
+    def delta(number, entries):
+        builder = (x509.CertificateRevocationListBuilder().issuer_name(setup.ca.subject)
+                   .last_update(proxy.now()).next_update(proxy.now() + datetime.timedelta(days=9))
+                   .add_extension(x509.CRLNumber(number), False)
+                   .add_extension(x509.DeltaCRLIndicator(base), True))
+        for identity, reason in entries:
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder().serial_number(identity.certificate.serial_number)
+                .revocation_date(proxy.now()).add_extension(x509.CRLReason(reason), False).build())
+        proxy.write_whole(path, builder.sign(setup.ca.key, hashes.SHA256())
+                          .public_bytes(serialization.Encoding.PEM))
+
+    delta(base + 1, [])
+    host = setup.host()
+    host["client_auth"]["crl"] = [setup.ca.crl_path.name, path.name]
+    with setup.start(config_of(setup, hosts=[host])) as gate, \
+            setup.client(gate, hold) as held, setup.client(gate, later) as revoked, \
+            setup.client(gate, valid) as other:
+        assert held.get().status == 403 and revoked.get().status == 200
+        delta(base + 2, [(hold, x509.ReasonFlags.remove_from_crl),
+                         (later, x509.ReasonFlags.key_compromise)])
+        wait_for(held, 200)
+        wait_for(revoked, 403)
+        # A delta of before, or one whose base is not there, changes nothing.
+        delta(base + 1, [])
+        proxy.wait_until(lambda: "goes backwards" in gate.log(), "the refusal")
+        assert held.get().status == 200 and revoked.get().status == 403
+        base += 5
+        delta(base + 1, [])
+        proxy.wait_until(lambda: "but the base has number" in gate.log(), "the refusal")
+        assert revoked.get().status == 403 and other.get().status == 200
+
+
+def test_threat_86_everything_that_ends_is_listed_everywhere_with_what_stops_then(setup):
+    """`check`, `status` and the metrics name each server certificate, CA, CRL, and what an origin is
+    met with; the log warns of each at half of its time."""
+    hour = datetime.timedelta(hours=1)
+    upstream_ca = proxy.Authority(setup.folder, "Upstream CA")
+    mine = upstream_ca.issue("gateway", valid_from=proxy.now() - 9 * hour, valid_for=10.5 * hour)
+    setup.server = setup.server_ca.issue(
+        "api.example.com", server=True, dns=("*.example.com",), valid_from=proxy.now() - 9 * hour,
+        valid_for=12 * hour)
+    inside = {"servers": ["https://127.0.0.1:1"],
+              "tls": {"ca": upstream_ca.path.name, "server_name": "inside.example.com",
+                      "certificate": mine.path.name, "private_key": mine.key_path.name}}
+    config = config_of(setup)
+    config["origins"]["inside"] = inside
+    config["hosts"].append(setup.host(["other.example.com"]))
+    then = {"server_certificate": "clients refuse to connect to api.example.com (and 1 more user",
+            "client_ca": "every certificate that it issued counts as not verified",
+            "crl": "every certificate of this issuer counts as not verified",
+            "upstream_certificate": "the servers of origin inside refuse the proxy",
+            "upstream_ca": "servers of origin inside with a certificate of this CA are refused"}
+    with setup.start(config) as gate:
+        listed = {e["kind"]: e for e in version_of(gate)["expiries"]}
+        checked = proxy.run("check", "--config", gate.config_path).stdout
+        address = f"{setup.folder}/admin.sock"
+        metrics = proxy.admin_get(address, "/metrics")[1]
+        for kind, words in then.items():
+            assert words in listed[kind]["then"], listed[kind]
+            assert listed[kind]["days_left"] <= 365 and listed[kind]["until"].endswith("UTC")
+            line = next(l for l in checked.splitlines() if f" {kind} " in l)
+            assert words in line and line.startswith("ends "), line
+            for metric in ("certgate_expiry_days", "certgate_time_left_ratio"):
+                assert f'{metric}{{kind="{kind}"' in metrics, (metric, kind)
+        for words in ("the certificate CN=api.example.com", "the certificate CN=gateway"):
+            proxy.wait_until(lambda: any(words in l and "of its time left" in l
+                                         for l in gate.log().splitlines()), words)
+        # What has more than half of its time left is not told.
+        assert not any("the CA " in l and "time left" in l for l in gate.log().splitlines())
 
 
 def test_check_at_a_later_day_lists_what_has_ended_by_then(setup):
