@@ -141,6 +141,43 @@ TEST(Crl, threat_26_huge_and_broken_numbers_are_refused) {
   EXPECT_TRUE(Crl::parse_der(make_crl(spec, ca())));
 }
 
+TEST(Crl, threat_26_huge_extensions_are_carried_or_refused_but_never_trusted) {
+  std::string const megabyte = "\x04\x83\x10\x00\x00"s + std::string(0x100000, 'x');
+  CrlSpec spec;
+  spec.entries = {{"10", 1, {}, {{"1.2.3.6", false, megabyte}}}};
+  spec.extensions = {{"1.2.3.4", false, megabyte}};
+  auto const crl = read_crl(make_crl(spec, ca()));
+  EXPECT_EQ(crl->unusable_because(), "");
+  EXPECT_EQ(crl->entry_count(), 1u);
+  EXPECT_TRUE(crl->verify_issued_by(*ca().facts));
+  spec.extensions = {{"1.2.3.4", true, megabyte}};
+  EXPECT_NE(read_crl(make_crl(spec, ca()))->unusable_because(), "");
+  // A length that says more than there is.
+  std::string der = make_crl({}, ca());
+  for (std::size_t at = 0; at + 4 < der.size(); ++at) {
+    std::string lying = der;
+    lying.replace(at, 4, "\x30\x83\xFF\xFF"s);
+    auto const read = Crl::parse_der(lying);
+    if (read) EXPECT_EQ(our_entries(**read).size(), (*read)->entry_count());
+  }
+  // Thousands of extensions, one of them twice.
+  spec = {};
+  for (int i = 0; i < 3000; ++i) spec.extensions.push_back({"1.2.3." + std::to_string(i), false, "\x05\x00"s});
+  EXPECT_TRUE(Crl::parse_der(make_crl(spec, ca())));
+}
+
+TEST(Crl, threat_40_invalidity_dates_and_hold_instructions_are_understood) {
+  CrlSpec spec;
+  spec.entries = {{"10", 6, {}, {{"2.5.29.24", true, "\x18\x0f" "20200101000000Z"s},
+                                 {"2.5.29.23", true, "\x06\x07\x2A\x86\x48\xCE\x38\x02\x02"s}}}};
+  auto const crl = read_crl(make_crl(spec, ca()));
+  EXPECT_EQ(crl->unusable_because(), "");
+  CrlEntry entry;
+  auto cursor = crl->entries();
+  ASSERT_TRUE(cursor.next(entry));
+  EXPECT_EQ(entry.reason, RevocationReason::certificate_hold);
+}
+
 TEST(Crl, threat_39_scopes_are_told_apart) {
   CrlSpec user, all, point;
   user.only_user = true;
