@@ -116,17 +116,22 @@ def test_pkcs12_opens_everywhere(ca):
             assert done.returncode == 0 and "BEGIN PRIVATE KEY" in done.stdout, done
             assert done.stdout.count("BEGIN CERTIFICATE") == 2
         assert run("openssl", "pkcs12", "-in", path, "-passin", "pass:wrong").returncode != 0
-        if shutil.which("certtool"):
-            done = run("certtool", "--p12-info", "--inder", "--infile", path,
-                       "--password", password)
-            assert done.returncode == 0 and done.stdout.count("BEGIN CERTIFICATE") == 2, done
-        if shutil.which("keytool"):
-            done = run("keytool", "-list", "-storetype", "PKCS12", "-keystore", path,
-                       "-storepass", password)
-            assert done.returncode == 0 and "PrivateKeyEntry" in done.stdout, done
+        done = run("certtool", "--p12-info", "--inder", "--infile", path, "--password", password)
+        assert done.returncode == 0 and done.stdout.count("BEGIN CERTIFICATE") == 2, done
     legacy = run("openssl", "pkcs12", "-info", "-noout", "-in", ca.issued("phone", file),
                  "-passin", f"pass:{password}").stdout
     assert "3-KeyTripleDES" in legacy and "sha1" in legacy
+
+
+@pytest.mark.skipif(not shutil.which("keytool"), reason="Java's keytool is not on this machine")
+@pytest.mark.parametrize("file", ["robot.p12", "robot-legacy.p12"])
+def test_pkcs12_opens_with_java(ca, file):
+    if not ca.issued("robot", file).exists():
+        ca.issue("robot")
+    password = ca.issued("robot", "p12-password.txt").read_text().strip()
+    done = run("keytool", "-list", "-storetype", "PKCS12", "-keystore", ca.issued("robot", file),
+               "-storepass", password)
+    assert done.returncode == 0 and "PrivateKeyEntry" in done.stdout, done
 
 
 def test_a_chosen_pkcs12_password_is_used_and_not_written_down(ca, tmp_path):

@@ -1,6 +1,11 @@
 """Revocation lists of `certgate ca`: what is on them, when they change, how they are numbered."""
 
+import contextlib
+import pathlib
+import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 
 import pytest
@@ -106,12 +111,76 @@ def test_an_encrypted_root_key_needs_its_password(tmp_path):
     ca.run("revoke", "certgate Issuing CA", "--root-password-file", tmp_path / "password")
 
 
-def test_watch_replaces_a_missing_list_and_ends_on_sigterm(ca):
+def watch(ca, **options):
     process = subprocess.Popen([BINARY, "ca", "crl", str(ca.directory), "--watch"],
-                               stdout=subprocess.PIPE, text=True)
+                               stdout=subprocess.PIPE, text=True, **options)
     assert "Keeping the CRLs" in process.stdout.readline()
+    return process
+
+
+def make_older(ca, days):
+    """As if the intermediate's list had been signed that long ago."""
+    with contextlib.closing(sqlite3.connect(ca.directory / "certgate-ca.db")) as store, store:
+        changed = store.execute("UPDATE revocation_list SET this_update = this_update - ?, "
+                                "next_update = next_update - ? WHERE issuer = 'intermediate'",
+                                (days * 86400, days * 86400))
+        assert changed.rowcount == 1
+
+
+def test_watch_signs_when_half_of_the_lists_life_is_over_and_ends_on_a_signal(ca):
+    ca.issue("lost", "--profile", "iot")
+    ca.run("revoke", "lost")
+    number = ca.crl_number()
+    for days, signs, ending in [(3, False, signal.SIGINT), (1, True, signal.SIGTERM)]:
+        make_older(ca, days)
+        process = watch(ca)
+        if signs:
+            line = process.stdout.readline()
+            assert f"Signed CRL number {number + 1} of the intermediate" in line, line
+        process.send_signal(ending)
+        assert process.wait(30) == 0
+        assert process.stdout.read() == ""
+        assert ca.crl_number() == number + signs
+    assert (ca.crl().next_update - ca.crl().last_update).days == 7
+    assert on_list(ca, "lost")
+    ca.assert_whole()
+
+
+def test_watch_tells_of_a_failure_and_tries_again(ca):
+    number = ca.crl_number()
+    make_older(ca, 5)
+    key = ca.directory / "intermediate/intermediate.key"
+    away = key.with_suffix(".away")
+    key.rename(away)
+    process = watch(ca, stderr=subprocess.PIPE)
+    complaint = process.stderr.readline()
+    assert "intermediate.key" in complaint and "trying again in 1 s" in complaint, complaint
+    away.rename(key)
+    assert f"Signed CRL number {number + 1}" in process.stdout.readline()
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
+    process.stderr.close()
+
+
+def test_if_due_is_what_the_timer_runs(ca):
+    """config/systemd: the service runs exactly this, as often as the timer says."""
+    systemd = pathlib.Path(__file__).parents[2] / "config/systemd"
+    service = (systemd / "certgate-ca-crl.service").read_text()
+    timer = (systemd / "certgate-ca-crl.timer").read_text()
+    command = re.search(r"^ExecStart=/usr/bin/certgate (.+)$", service, re.MULTILINE)[1].split()
+    assert command == ["ca", "crl", "${CA_DIRECTORY}", "--if-due"]
+    assert "OnCalendar=" in timer and "Persistent=true" in timer
+    number = ca.crl_number()
+    assert "nothing to do" in ca.run("crl", "--if-due").stdout
+    assert ca.crl_number() == number
+    make_older(ca, 4)
+    assert f"Signed CRL number {number + 1}" in ca.run("crl", "--if-due").stdout
+    assert ca.crl_number() == number + 1
+    if shutil.which("systemd-analyze"):
+        # The paths of an installed system are not here; everything else is looked at.
+        done = subprocess.run(["systemd-analyze", "verify", systemd / "certgate-ca-crl.timer"],
+                              capture_output=True, text=True)
+        assert "Unknown" not in done.stderr and "Failed to parse" not in done.stderr, done.stderr
 
 
 def test_an_expired_entry_leaves_after_one_more_list(ca):

@@ -1,5 +1,6 @@
 """Two runs at once, thousands at once, and bulk runs that are interrupted."""
 
+import os
 import signal
 import subprocess
 import time
@@ -7,6 +8,7 @@ import time
 import pytest
 
 from certificate_authority import BINARY, CertificateAuthority
+from wire import SANITIZED
 
 
 @pytest.fixture
@@ -65,6 +67,35 @@ def test_a_table_is_issued_and_a_second_run_passes_over_what_is_there(ca, tmp_pa
     assert "250 of 250 have a certificate already" in ca.run("issue", "--from", table).stderr
     assert len(ca.list()) == 250
     ca.assert_whole()
+
+
+def test_ten_thousand_devices_come_from_one_table_with_a_bar(ca, tmp_path):
+    """On a terminal: one bar that redraws itself. Every certificate has its serial and its files."""
+    count = 300 if SANITIZED else 10_000
+    table = write_table(tmp_path / "devices.csv", count)
+    screen, terminal = os.openpty()
+    process = subprocess.Popen([BINARY, "ca", "issue", str(ca.directory), "--from", str(table)],
+                               stdout=subprocess.DEVNULL, stderr=terminal)
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(screen, 65536)
+        except OSError:  # what a terminal says at the end
+            piece = b""
+        if not piece:
+            break
+        shown += piece
+    os.close(screen)
+    assert process.wait(30) == 0, shown[-500:]
+    bars = [bar for bar in shown.decode().split("\r") if bar.startswith("[")]
+    assert len(bars) == count // 100
+    assert bars[0].startswith("[") and f"100 of {count}" in bars[0]
+    assert bars[-1] == "[" + 30 * "#" + f"] {count} of {count}"
+    entries = ca.list()
+    assert len({e["serial"] for e in entries}) == len(entries) == count
+    assert len(list((ca.directory / "issued").glob("dev-*"))) == count
+    assert len(ca.run("list", "--csv").stdout.splitlines()) == count + 1
 
 
 def test_an_interrupted_table_is_resumed(ca, tmp_path):
