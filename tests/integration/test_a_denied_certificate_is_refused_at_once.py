@@ -14,7 +14,9 @@ import proxy
 @pytest.fixture
 def gate(setup):
     config = setup.config(
-        admin={"address": f"unix:{setup.folder}/admin.sock"}, state_directory="state", workers=2
+        admin={"address": f"unix:{setup.folder}/admin.sock"}, state_directory="state", workers=2,
+        # Connections stay open however slow the machine is.
+        timeouts={"keep_alive": "1h", "header": "1h", "drain": "2s"},
     )
     setup.device = setup.ca.issue("sensor-7")
     setup.other = setup.ca.issue("sensor-8")
@@ -66,6 +68,35 @@ def test_each_criterion_denies_open_connections_on_their_next_request(gate, crit
             assert client.get().status == 200
             client.close()
     assert ask(gate, "denies").stdout == "nobody is denied\n"
+
+
+def test_nothing_is_accepted_that_began_after_the_command_returned(gate):
+    """Forty idle connections on both workers, and one that never stops asking."""
+    clients = [gate.client(gate.gate, gate.device) for _ in range(40)]
+    assert {client.get().status for client in clients} == {200}
+    stop, begun, answers = threading.Event(), threading.Event(), []
+
+    def go_on():
+        with gate.client(gate.gate, gate.device) as client:
+            while not stop.is_set():
+                began = time.monotonic()
+                answers.append((began, client.get().status))
+                begun.set()
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    assert begun.wait(proxy.PATIENCE)
+    answer = ask(gate, "deny", "--serial", gate.device.serial)
+    ended = time.monotonic()
+    assert "41 open connections are affected" in answer.stdout
+    assert {client.get().status for client in clients} == {403}
+    proxy.wait_until(lambda: answers[-1][0] > ended, "a request after the command")
+    stop.set()
+    thread.join()
+    for client in clients:
+        client.close()
+    assert {status for began, status in answers if began >= ended} == {403}
+    assert answers[0][1] == 200
 
 
 def test_another_issuer_with_the_same_serial_is_not_meant(gate):
