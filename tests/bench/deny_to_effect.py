@@ -5,9 +5,11 @@ Each round a client certificate is taken away from under its open keep-alive con
 WebSocket, once by `certgate deny` and once by a CRL that is renamed into place. Measured, from the
 end of the command, or from the receipt of the new list in the log: when every connection has had
 its refusal, whether one request was still accepted, when the tunnel was cut; and what the latency
-of other clients (open loop) was meanwhile.
+of other clients (open loop) was meanwhile, beside that with the same requests and no change.
 
   tests/bench/deny_to_effect.py --binary build/release/certgate --tools build/bench/tests/bench
+
+On a busy machine `chrt --rr 1` before it keeps other work from taking the CPU in between.
 """
 
 import argparse
@@ -22,8 +24,9 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-import proxy  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import peers  # noqa: E402
+import proxy  # noqa: E402  (peers knows the way to the black-box tests)
 
 UPGRADE = ("GET /ws HTTP/1.1\r\nHost: api.example.com\r\nConnection: Upgrade\r\n"
            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -69,7 +72,7 @@ class Crowd:
     def __init__(self, tool, port, identity, connections):
         self.process = subprocess.Popen(
             [tool, "--port", str(port), "--cert", identity.path, "--key", identity.key_path,
-             "--connections", str(connections)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+             "--connections", str(connections), "--path", "/1k"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True)
         self.opened = json.loads(self.process.stdout.readline())
 
@@ -86,7 +89,8 @@ class Crowd:
 def others(tool, port, identity, seconds):
     return subprocess.Popen(
         [tool, "--target", f"127.0.0.1:{port}", "--cert", identity.path, "--key",
-         identity.key_path, "--connections", "16", "--rate", "500", "--seconds", str(seconds)],
+         identity.key_path, "--connections", "16", "--rate", "500", "--seconds", str(seconds),
+         "--path", "/1k"],
         stdout=subprocess.PIPE, text=True)
 
 
@@ -131,7 +135,12 @@ def one_round(setup, arguments, take_away, number):
                       identity, arguments.connections)
         assert crowd.opened["accepted"] == arguments.connections, crowd.opened
         tunnel = Tunnel(setup, certgate, identity)
-        before = latency(others(load, certgate.port, other, 2))
+        # The same burst of requests without a change, so that the two latencies can be compared.
+        control = others(load, certgate.port, other, 2)
+        time.sleep(0.7)
+        asked = crowd.ask(time.monotonic_ns())
+        assert asked["accepted"] == arguments.connections, asked
+        before = latency(control)
         during = others(load, certgate.port, other, 2)
         time.sleep(0.7)
         moment, facts = take_away(setup, certgate, identity)
@@ -157,12 +166,14 @@ def main():
     bad = 0
     for take_away in (deny, swap):
         for number in range(arguments.rounds):
-            with tempfile.TemporaryDirectory() as folder, \
-                    proxy.Origin() as origin:
+            with tempfile.TemporaryDirectory() as folder:
+                origin = peers.OriginServer(folder, 0)
+                origin.url = f"http://127.0.0.1:{origin.port}"
                 setup = proxy.Setup(folder, origin)
                 setup.tunnel = tunnel_origin()
                 facts = one_round(setup, arguments, take_away, number)
                 setup.tunnel.close()
+                origin.stop()
             bad += facts["accepted"] + facts["failed"]
             print(json.dumps({"by": take_away.__name__, **facts}), flush=True)
     print(datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"))

@@ -10,47 +10,18 @@ full handshake with client certificate and one request.
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import proxies  # noqa: E402
-from cryptography import x509  # noqa: E402
-from cryptography.hazmat.primitives import serialization  # noqa: E402
-from large_crl import large_crl  # noqa: E402  (proxies knows the way to the black-box tests)
-
-
-def pem(der):
-    return x509.load_der_x509_crl(der).public_bytes(serialization.Encoding.PEM)
-
-
-class Material:
-    """What proxies.Files has, with lists as large as asked for."""
-
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        authority = proxies.harness.Authority
-        self.root = authority(folder, "Bench Root")
-        self.issuing = authority(folder, "Bench Issuing", issuer=self.root)
-        server = authority(folder, "Bench Server CA").issue("api.example.com", server=True,
-                                                            dns=("api.example.com",))
-        client = self.issuing.issue("phone", extra_chain=(self.issuing,))
-        self.server, self.server_key = server.path, server.key_path
-        self.client, self.client_key = client.path, client.key_path
-        self.ca = self.folder / "ca.pem"
-        self.ca.write_bytes(self.root.pem() + self.issuing.pem())
-        self.crl = None
-
-    def use(self, entries):
-        self.crl = self.folder / f"{entries}.crl"
-        if not self.crl.exists():
-            # nginx and HAProxy want a list for every CA of the chain.
-            self.crl.write_bytes(pem(large_crl(self.issuing, entries, 7)) +
-                                 self.root.crl_path.read_bytes())
+import certificates  # noqa: E402
+import peers  # noqa: E402
 
 
 def visit(peer, arguments, files, count):
@@ -61,8 +32,8 @@ def visit(peer, arguments, files, count):
     assert done["failed"] == done["wrong_status"] == 0, (peer.name, done)
 
 
-def measure(make, arguments, files, handshakes):
-    peer = make()
+def measure(make, arguments, files, entries, handshakes):
+    peer = make(entries)
     try:
         start = peer.cpu_seconds()
         visit(peer, arguments, files, 3)
@@ -81,38 +52,37 @@ def main():
     parser.add_argument("--entries", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    cpu = sorted(os.sched_getaffinity(0))[-1]
+    cpus = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
-        files = Material(folder)
-        origin = proxies.OriginServer(folder, sorted(os.sched_getaffinity(0))[0])
-        job = proxies.Job(folder, origin.port)
+        @functools.cache
+        def files_of(entries):
+            return certificates.Files(pathlib.Path(folder) / str(entries), crl_entries=entries)
+
+        origin = peers.OriginServer(folder, cpus[0])
         binary = os.path.abspath(arguments.binary)
-        makers = {"certgate": lambda: proxies.Certgate(binary, job, files, cpu)}
-        if proxies.have("nginx"):
-            makers["nginx"] = lambda: proxies.Nginx(job, files, cpu)
-        if proxies.have("haproxy"):
-            makers["haproxy"] = lambda: proxies.Haproxy(job, files, cpu)
+
+        def job(entries):
+            return peers.Job(origin.port, files_of(entries))
+
+        makers = {
+            "certgate": lambda entries: peers.Certgate(folder, binary, job(entries), cpus[-1]),
+            "nginx": lambda entries: peers.Nginx(folder, job(entries), cpus[-1]),
+            "haproxy": lambda entries: peers.Haproxy(folder, job(entries), cpus[-1])}
         for entries in arguments.entries:
             for name, make in makers.items():
-                starts, memories, handshakes = [], [], []
+                if name != "certgate" and not shutil.which(name, path="/usr/sbin:/usr/bin"):
+                    continue
+                rows = []
                 for _ in range(arguments.rounds):
-                    files.use(10)
-                    start0, memory0, _ = measure(make, arguments, files, 3)
-                    files.use(entries)
+                    small = measure(make, arguments, files_of(10), 10, 3)
                     count = 200 if name == "certgate" or entries < 100_000 else 20
-                    start, memory, handshake = measure(make, arguments, files, count)
-                    starts.append(start - start0)
-                    memories.append((memory - memory0) / 1024)
-                    handshakes.append(handshake * 1000)
-                def middle(values):
-                    return sorted(values)[len(values) // 2]
-
-                print(json.dumps({"entries": entries, "proxy": name,
-                                  "start_cpu_s": round(middle(starts), 3),
-                                  "memory_mib": round(middle(memories), 1),
-                                  "handshake_cpu_ms": round(middle(handshakes), 3),
-                                  "rounds": arguments.rounds, "load": os.getloadavg()[0]}),
-                      flush=True)
+                    large = measure(make, arguments, files_of(entries), entries, count)
+                    rows.append((large[0] - small[0], (large[1] - small[1]) / 1024, large[2] * 1000))
+                start, memory, handshake = (sorted(column)[len(rows) // 2] for column in zip(*rows))
+                print(json.dumps({"entries": entries, "proxy": name, "start_cpu_s": round(start, 3),
+                                  "memory_mib": round(memory, 1),
+                                  "handshake_cpu_ms": round(handshake, 3), "rounds": len(rows),
+                                  "load": os.getloadavg()[0]}), flush=True)
         origin.stop()
     return 0
 

@@ -29,7 +29,7 @@ constexpr std::size_t opening_at_once = 32;
 class Crowd {
  public:
   Crowd(Options const& options, SSL_CTX* context)
-      : request_("GET / HTTP/1.1\r\nHost: " + options.server_name + "\r\n\r\n"),
+      : request_("GET " + options.path + " HTTP/1.1\r\nHost: " + options.server_name + "\r\n\r\n"),
         epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     for (unsigned i = 0; i < options.connections; ++i) {
       clients_.push_back(std::make_unique<Client>(options, context, request_, epoll_));
@@ -104,6 +104,7 @@ int main(int argc, char** argv) {
   app.add_option("--cert", options.certificate, "Client certificate chain, PEM")->required();
   app.add_option("--key", options.key)->required();
   app.add_option("--connections", options.connections);
+  app.add_option("--path", options.path);
   CLI11_PARSE(app, argc, argv);
   options.target.sin_family = AF_INET;
   options.target.sin_port = htons(static_cast<std::uint16_t>(port));
