@@ -52,7 +52,7 @@ bool is_among(std::string_view wanted, std::string_view names) {
   return false;
 }
 
-bool is_shown(int operation, OSSL_ALGORITHM const& algorithm) {
+bool is_shown(NarrowUse use, int operation, OSSL_ALGORITHM const& algorithm) {
   auto const* const at = std::find_if(std::begin(shown_algorithms), std::end(shown_algorithms),
                                       [&](Shown const& row) { return row.operation == operation; });
   if (at == std::end(shown_algorithms)) return true;
@@ -60,8 +60,12 @@ bool is_shown(int operation, OSSL_ALGORITHM const& algorithm) {
   if (operation != OSSL_OP_DECODER) return true;
   std::string_view const properties =
       algorithm.property_definition != nullptr ? algorithm.property_definition : "";
-  return properties.find("input=der") != std::string_view::npos &&
-         properties.find("structure=SubjectPublicKeyInfo") != std::string_view::npos;
+  auto const says = [&](char const* words) {
+    return properties.find(words) != std::string_view::npos;
+  };
+  bool const is_private = says("structure=PrivateKeyInfo") || says("structure=type-specific");
+  return says("input=der") && (says("structure=SubjectPublicKeyInfo") ||
+                               (is_private && use == NarrowUse::files));
 }
 
 // `any` answers what every instance of the default provider answers alike, and is where the tables
@@ -71,7 +75,8 @@ struct NarrowState {
   std::mutex mutex;
   OSSL_PROVIDER* any = nullptr;
   OSSL_PROVIDER* whole = nullptr;
-  std::array<std::vector<OSSL_ALGORITHM>, OSSL_OP__HIGHEST + 1> tables;
+  using Tables = std::array<std::vector<OSSL_ALGORITHM>, OSSL_OP__HIGHEST + 1>;
+  std::array<Tables, 2> tables;  // by use
 };
 
 NarrowState& narrow_state() {
@@ -83,21 +88,26 @@ void fill_tables(NarrowState& state) {
   if (state.any != nullptr) return;
   state.any = state.whole;
   for (int operation = 1; operation <= OSSL_OP__HIGHEST; ++operation) {
-    auto& table = state.tables[static_cast<std::size_t>(operation)];
     int no_cache = 0;
     auto const* algorithm = OSSL_PROVIDER_query_operation(state.any, operation, &no_cache);
     if (algorithm == nullptr) continue;
-    for (; algorithm->algorithm_names != nullptr; ++algorithm) {
-      if (is_shown(operation, *algorithm)) table.push_back(*algorithm);
+    for (auto const use : {NarrowUse::handshakes, NarrowUse::files}) {
+      auto& table =
+          state.tables[static_cast<std::size_t>(use)][static_cast<std::size_t>(operation)];
+      for (auto const* at = algorithm; at->algorithm_names != nullptr; ++at) {
+        if (is_shown(use, operation, *at)) table.push_back(*at);
+      }
+      table.push_back({});
     }
-    table.push_back({});
   }
 }
 
+template <NarrowUse use>
 OSSL_ALGORITHM const* query_narrow(void*, int operation, int* no_cache) {
   *no_cache = 0;
   if (operation < 1 || operation > OSSL_OP__HIGHEST) return nullptr;
-  auto const& table = narrow_state().tables[static_cast<std::size_t>(operation)];
+  auto const& tables = narrow_state().tables[static_cast<std::size_t>(use)];
+  auto const& table = tables[static_cast<std::size_t>(operation)];
   return table.empty() ? nullptr : table.data();
 }
 
@@ -119,10 +129,11 @@ OSSL_DISPATCH entry(int id, Function* function) {
 }
 
 // The functions in the tables are the default provider's and get its context.
+template <NarrowUse use>
 int init_narrow(OSSL_CORE_HANDLE const*, OSSL_DISPATCH const*, OSSL_DISPATCH const** out,
                 void** context) {
   static OSSL_DISPATCH const functions[] = {
-      entry(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query_narrow),
+      entry(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query_narrow<use>),
       entry(OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, gettable_narrow),
       entry(OSSL_FUNC_PROVIDER_GET_PARAMS, get_narrow),
       entry(OSSL_FUNC_PROVIDER_GET_CAPABILITIES, capabilities_narrow),
@@ -134,7 +145,7 @@ int init_narrow(OSSL_CORE_HANDLE const*, OSSL_DISPATCH const*, OSSL_DISPATCH con
 
 }  // namespace
 
-OSSL_LIB_CTX* make_narrow_library() {
+OSSL_LIB_CTX* make_narrow_library(NarrowUse use) {
   auto& state = narrow_state();
   std::lock_guard const lock(state.mutex);
   auto* const below = OSSL_LIB_CTX_new();
@@ -144,7 +155,9 @@ OSSL_LIB_CTX* make_narrow_library() {
   if (above != nullptr && whole != nullptr) {
     state.whole = whole;
     fill_tables(state);
-    loaded = OSSL_PROVIDER_add_builtin(above, narrow_name, init_narrow) == 1 &&
+    auto* const init = use == NarrowUse::files ? init_narrow<NarrowUse::files>
+                                               : init_narrow<NarrowUse::handshakes>;
+    loaded = OSSL_PROVIDER_add_builtin(above, narrow_name, init) == 1 &&
              OSSL_PROVIDER_load(above, narrow_name) != nullptr;
   }
   if (loaded) return above;

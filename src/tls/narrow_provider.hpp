@@ -12,8 +12,10 @@
 
 namespace certgate::tls {
 
+enum class NarrowUse { handshakes, files };  // files: private keys as DER are read as well
+
 // A new library context with this provider as the only one; null when OpenSSL refuses. Neither it
 // nor what it rests on is ever freed.
-OSSL_LIB_CTX* make_narrow_library();
+OSSL_LIB_CTX* make_narrow_library(NarrowUse use);
 
 }  // namespace certgate::tls

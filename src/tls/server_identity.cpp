@@ -3,6 +3,7 @@
 #include "certgate/x509/pem.hpp"
 #include "certgate/x509/private_key.hpp"
 #include "openssl.hpp"
+#include "worker_library.hpp"
 
 namespace certgate::tls {
 namespace {
@@ -11,6 +12,18 @@ constexpr unsigned min_rsa_bits = 2048;
 constexpr unsigned min_ec_bits = 224;
 
 void free_stack(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
+
+CertificateOwner decode_for_host(unsigned char const* der, std::size_t size) {
+  CertificateOwner owner(X509_new_ex(library_for_files(), nullptr));
+  auto* certificate = owner.get();
+  if (certificate == nullptr) return nullptr;
+  if (d2i_X509(&certificate, &der, static_cast<long>(size)) == nullptr) {
+    (void)owner.release();
+    X509_free(certificate);  // OpenSSL has freed it and left null here
+    return nullptr;
+  }
+  return owner;
+}
 
 // Without being told the kind of key, OpenSSL 3.0 tries every decoder it has: four times as slow.
 KeyOwner decode_key_quickly(std::string_view pem, x509::Certificate const& leaf) {
@@ -24,7 +37,8 @@ KeyOwner decode_key_quickly(std::string_view pem, x509::Certificate const& leaf)
   }
   auto& der = blocks->front().der;
   auto const* at = reinterpret_cast<unsigned char const*>(der.data());
-  KeyOwner key(d2i_PrivateKey(kind, nullptr, &at, static_cast<long>(der.size())));
+  KeyOwner key(d2i_PrivateKey_ex(kind, nullptr, &at, static_cast<long>(der.size()),
+                                 library_for_files(), nullptr));
   OPENSSL_cleanse(der.data(), der.size());
   ERR_clear_error();
   return key;
@@ -89,7 +103,7 @@ Result<ServerIdentity::Pointer> ServerIdentity::parse(std::string_view certifica
       return fail(ErrorCode::invalid, where + " is `" + block.label + "`, not a certificate");
     }
     auto const* at = reinterpret_cast<unsigned char const*>(block.der.data());
-    CertificateOwner decoded(d2i_X509(nullptr, &at, static_cast<long>(block.der.size())));
+    auto decoded = decode_for_host(at, block.der.size());
     if (!decoded) return fail(openssl_error(where + " is not a certificate"));
     CERTGATE_TRY(auto facts, x509::Certificate::parse_openssl(decoded.get()));
     identity->memory_bytes_ += facts->memory_bytes() + 3 * block.der.size() + 2048;

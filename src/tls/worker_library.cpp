@@ -45,11 +45,11 @@ struct LibraryPool {
   bool const may_make = has_default_provider_only();
 
   OSSL_LIB_CTX* take() {
-    std::lock_guard const lock(mutex);
     if (!may_make) return nullptr;
+    std::lock_guard const lock(mutex);
     if (free.empty()) {
       bool const plain = OpenSSL_version_num() >= remembers_decoders;
-      auto* const made = plain ? make_plain_library() : make_narrow_library();
+      auto* const made = plain ? make_plain_library() : make_narrow_library(NarrowUse::handshakes);
       ERR_clear_error();
       return made;
     }
@@ -70,7 +70,19 @@ LibraryPool& library_pool() {
   return *pool;
 }
 
+OSSL_LIB_CTX* make_library_for_files() {
+  if (OpenSSL_version_num() >= remembers_decoders || !library_pool().may_make) return nullptr;
+  auto* const made = make_narrow_library(NarrowUse::files);
+  ERR_clear_error();
+  return made;
+}
+
 }  // namespace
+
+OSSL_LIB_CTX* library_for_files() {
+  static auto* const made = make_library_for_files();
+  return made;
+}
 
 WorkerLibrary::WorkerLibrary() : handle_(library_pool().take()) {}
 

@@ -24,4 +24,7 @@ class WorkerLibrary {
   OSSL_LIB_CTX* handle_ = nullptr;
 };
 
+// Where the certificates and keys of hosts are decoded; null as above. Never freed. Any thread.
+OSSL_LIB_CTX* library_for_files();
+
 }  // namespace certgate::tls
