@@ -4,6 +4,7 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -32,7 +33,11 @@ struct Socket::Inside {
 // A read wait that outlives any single waiter. Its handler owns it, so that a loop that goes away
 // with the wait pending frees it; `socket` is null once the socket has let go of it.
 struct Socket::Watch {
+  explicit Watch(Socket* watched) : socket(watched) {}
   Socket* socket;
+  // One per request: from the same free lists as coroutine frames.
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* watch, std::size_t size) noexcept { free_frame(watch, size); }
 };
 
 struct Socket::WatchHandler {
@@ -159,14 +164,25 @@ void Socket::reset() {
 
 void Socket::watch_readable() {
   if (watch_ != nullptr || became_readable_ || !is_open()) return;
-  auto watch = std::make_unique<Watch>(Watch{this});
+  auto watch = std::make_unique<Watch>(this);
   watch_ = watch.get();
   inside().socket.async_wait(asio::socket_base::wait_read, WatchHandler{std::move(watch)});
+}
+
+void Socket::watch_readable_again() {
+  became_readable_ = false;
+  watch_readable();
+}
+
+bool Socket::peer_has_ended() const {
+  pollfd about{fd_, POLLRDHUP, 0};
+  return ::poll(&about, 1, 0) == 1;
 }
 
 void Socket::on_watched(Ready result) {
   if (watch_waiter_ == nullptr) {
     became_readable_ = result == Ready::ready;
+    if (became_readable_ && observer_ != nullptr) observer_->on_readable();
     return;
   }
   auto* const waiter = std::exchange(watch_waiter_, nullptr);
@@ -205,6 +221,17 @@ std::string SocketAddress::to_string() const {
   return unix_path.empty() ? ip.to_string() : "unix:" + unix_path;
 }
 
+namespace {
+
+Error not_connected(SocketAddress const& address, int error) {
+  auto code = ErrorCode::unavailable;
+  if (error == ECONNREFUSED || error == ECONNRESET) code = ErrorCode::closed;
+  if (error == ETIMEDOUT) code = ErrorCode::timed_out;
+  return Error{code, "cannot connect to " + address.to_string() + ": " + reason(error)};
+}
+
+}  // namespace
+
 Task<Result<void>> connect(Socket& socket, SocketAddress const& address) {
   sockaddr_storage storage;
   socklen_t length = 0;
@@ -229,9 +256,9 @@ Task<Result<void>> connect(Socket& socket, SocketAddress const& address) {
   socket.assign(fd);
   if (::connect(fd, reinterpret_cast<sockaddr*>(&storage), length) == 0) co_return Result<void>{};
   if (errno != EINPROGRESS) {
-    auto const why = reason(errno);
+    int const error = errno;
     socket.close();
-    co_return fail(ErrorCode::unavailable, "cannot connect to " + address.to_string() + ": " + why);
+    co_return fail(not_connected(address, error));
   }
   auto const ready = co_await socket.writable();
   if (ready == Ready::cancelled) {
@@ -243,8 +270,7 @@ Task<Result<void>> connect(Socket& socket, SocketAddress const& address) {
   ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
   if (error != 0) {
     socket.close();
-    co_return fail(ErrorCode::unavailable,
-                   "cannot connect to " + address.to_string() + ": " + reason(error));
+    co_return fail(not_connected(address, error));
   }
   co_return Result<void>{};
 }

@@ -146,6 +146,7 @@ void write_access_record(Exchange const& exchange) {
   if (exchange.server_ != nullptr) record.origin_server = exchange.server_->settings().label;
   record.origin_attempts = exchange.attempts_;
   record.failure = exchange.failure_;
+  if (!record.failure.empty()) record.failure_detail = exchange.failure_detail_;
 
   auto const& counted_by = exchange.generation_ == workspace.current
                                ? generation

@@ -45,6 +45,7 @@ Exchange::Exchange(Connection& connection)
 }
 
 Exchange::~Exchange() {
+  client_.socket().observe_readable(nullptr);
   if (status_ != 0 || has_head_ || !failure_.empty()) write_access_record(*this);
   ++connection_.exchanges;
   workspace_.strings.give_back(std::move(kept_));

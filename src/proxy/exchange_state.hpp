@@ -21,7 +21,7 @@ namespace certgate::proxy {
 // Why an exchange ended as it did, as the log's `failure` says it; a literal. Empty: it went well.
 using FailureToken = std::string_view;
 
-class Exchange {
+class Exchange final : private net::ReadableObserver {
  public:
   explicit Exchange(Connection& connection);
   ~Exchange();  // writes the access record: exactly one, on every way out
@@ -61,6 +61,7 @@ class Exchange {
   void append_identity();
   bool take_buffered_body();    // false: refused_ says why
   net::Task<bool> reach_server(upstream::Pool& pool);
+  void note_unreachable(upstream::ConnectFailure&& failure);
   net::Task<bool> send_request();
   net::Task<void> upload();
   enum class Response { received, retry, failed };
@@ -72,6 +73,12 @@ class Exchange {
   bool upload_gave_up() const;
   void release_upstream(bool reusable);
   std::pair<int, FailureToken> upstream_failure() const;
+
+  // A client that leaves while its origin is at work (departure.cpp).
+  void watch_client();
+  void on_readable() override;
+  void client_has_left();
+  void end_without_client();
 
   // An upgraded connection (tunnel.cpp).
   net::Task<void> tunnel();
@@ -93,6 +100,8 @@ class Exchange {
   http::AdmittedRequest admitted_;
   http::Refusal refused_{0, {}};
   bool has_head_ = false;
+  bool client_finished_ = false;  // it has said that it will send no more (close_notify)
+  bool client_left_ = false;      // it is gone: nobody waits for an answer
 
   // What is remembered for the log and for later judgements.
   std::string kept_;
@@ -114,8 +123,8 @@ class Exchange {
   upstream::Pool* pool_ = nullptr;
   upstream::Server* server_ = nullptr;
   std::unique_ptr<upstream::Connection> upstream_;
-  std::string connect_error_;  // for the daemon's log
-  bool connect_timed_out_ = false;
+  std::optional<upstream::ConnectFault> connect_fault_;  // of the last server that was tried
+  std::string failure_detail_;  // why, in the words of the operating system or OpenSSL
   unsigned attempts_ = 0;
   bool fresh_only_ = false;
   bool binds_connection_ = false;  // authenticates the upstream's connection: not for others

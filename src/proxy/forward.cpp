@@ -6,6 +6,7 @@
 #include "certgate/http/client_cert_header.hpp"
 #include "certgate/http/forward.hpp"
 #include "certgate/http1/writer.hpp"
+#include "certgate/telemetry/log.hpp"
 #include "exchange_state.hpp"
 
 namespace certgate::proxy {
@@ -59,6 +60,10 @@ net::Task<void> Exchange::forward() {
   for (;;) {
     auto const reached = co_await reach_server(*pool_);
     if (!reached) {
+      if (client_left_) {
+        end_without_client();
+        co_return;
+      }
       auto const [status, failure] = upstream_failure();
       co_await answer(status, failure);
       co_return;
@@ -72,7 +77,7 @@ net::Task<void> Exchange::forward() {
 
     // A kept connection may have been closed by its server just as the request was sent: RFC 9112
     // §9.3.1 allows to repeat what is idempotent, on a new connection, once.
-    bool const interrupted = connection_.is_interrupted();
+    bool const interrupted = connection_.is_interrupted() || client_left_;
     bool const retry = may_retry && !response_any_bytes_ && !response_deadline_.expired() &&
                        !interrupted;
     co_await finish_upload();
@@ -82,12 +87,15 @@ net::Task<void> Exchange::forward() {
     if (!retry && !clients_fault && !interrupted) {
       server_->request_failed(pool_->origin().settings().health, net::Loop::coarse_milliseconds());
     }
+    if (upstream_ != nullptr) failure_detail_ = upstream_->error();
     release_upstream(false);
     if (retry) {
       fresh_only_ = true;
       continue;
     }
-    if (!response_started_) {
+    if (client_left_) {
+      end_without_client();
+    } else if (!response_started_) {
       auto const [status, failure] = upstream_failure();
       co_await answer(status, failure);
     } else {
@@ -99,6 +107,14 @@ net::Task<void> Exchange::forward() {
   server_->request_succeeded();
   origin_time_ = since(sent_ns_);
   co_await relay_response();
+}
+
+// The status is nginx's for a client that closed its connection before there was an answer.
+void Exchange::end_without_client() {
+  status_ = 499;
+  failure_ = "client_closed";
+  failure_detail_.clear();
+  after_ = AfterExchange::gone;
 }
 
 bool Exchange::build_upstream_head() {
@@ -236,26 +252,41 @@ net::Task<bool> Exchange::reach_server(upstream::Pool& pool) {
     server_ = pool.choose(avoid);
     if (server_ == nullptr) co_return false;
     ++attempts_;
+    connect_fault_.reset();
     if (!fresh_only_) {
       upstream_ = pool.take_idle(*server_);
       if (upstream_ != nullptr) co_return true;
     }
+    watch_client();
+    if (client_left_) co_return false;
     auto const began = net::Loop::nanoseconds();
     auto const at_most = generation_->shared->timeouts.origin_connect;
-    auto& server = *server_;
-    auto opened = co_await pool.open(server, at_most);
+    upstream_ = pool.make(*server_);
+    auto& connection = *upstream_;
+    connection_.upstream_socket = &connection.stream().socket();
+    auto connected = co_await pool.connect(connection, at_most);
     connect_time_ = since(began);
-    if (opened) {
-      upstream_ = std::move(*opened);
-      co_return true;
-    }
-    connect_error_ = std::move(opened.error().detail);
-    connect_timed_out_ = opened.error().timed_out;
+    if (connected && !client_left_) co_return true;
+    connection_.upstream_socket = nullptr;
+    upstream_ = nullptr;
+    if (client_left_ || connection_.is_interrupted()) co_return false;
+    note_unreachable(std::move(connected.error()));
     server_->request_failed(pool.origin().settings().health, net::Loop::coarse_milliseconds());
     // Nothing was sent, so another server may have it whatever the method.
     avoid = server_;
   }
   co_return false;
+}
+
+// For the access record, and for whoever looks after the origin: at most a line a second.
+void Exchange::note_unreachable(upstream::ConnectFailure&& failure) {
+  connect_fault_ = failure.fault;
+  failure_detail_ = std::move(failure.detail);
+  static telemetry::LogLimit limit;
+  telemetry::process_log().warning(limit, "origin server cannot be reached",
+                                   {{"origin", pool_->origin().settings().name},
+                                    {"server", server_->settings().label},
+                                    {"reason", failure_detail_}});
 }
 
 std::pair<int, FailureToken> Exchange::upstream_failure() const {
@@ -269,9 +300,14 @@ std::pair<int, FailureToken> Exchange::upstream_failure() const {
     default: break;
   }
   if (server_ == nullptr) return {503, "no_server"};
-  if (upstream_ == nullptr && !connect_error_.empty() && !response_any_bytes_ && sent_ns_ == 0) {
-    return connect_timed_out_ ? std::pair{504, FailureToken{"origin_connect_timeout"}}
-                              : std::pair{502, FailureToken{"origin_connect_failed"}};
+  if (connect_fault_) {
+    switch (*connect_fault_) {
+      case upstream::ConnectFault::refused: return {502, "origin_refused"};
+      case upstream::ConnectFault::unreachable: return {502, "origin_unreachable"};
+      case upstream::ConnectFault::timed_out: return {504, "origin_connect_timeout"};
+      case upstream::ConnectFault::certificate: return {502, "origin_certificate_rejected"};
+      case upstream::ConnectFault::tls: return {502, "origin_tls_failed"};
+    }
   }
   if (response_deadline_.expired()) return {504, "origin_timeout"};
   if (refused_.status == 502) return {502, refused_.reason};
@@ -316,6 +352,8 @@ net::Task<bool> Exchange::send_request() {
     }
     uploading_ = true;
     net::start(upload());
+  } else {
+    watch_client();
   }
   co_return !upload_gave_up();
 }
@@ -336,6 +374,7 @@ net::Task<void> Exchange::upload() {
                                           upload_kind_, upload_count_, upload_surplus_);
   uploading_ = false;
   if (!upload_gave_up()) {
+    watch_client();
     // An origin that takes no more of the body may still answer.
     if (!response_any_bytes_) response_deadline_.arm(*generation_->origin_response);
   } else if (!response_started_) {
@@ -364,7 +403,7 @@ net::Task<Exchange::Response> Exchange::receive_response_head() {
   // After a request the answer takes a while: waiting first saves a read that would find nothing.
   bool wait_first = !stream.has_buffered();
   for (;;) {
-    if (upload_gave_up()) co_return Response::failed;
+    if (upload_gave_up() || client_left_) co_return Response::failed;
     if (wait_first) {
       auto const ready = co_await stream.socket().readable();
       if (ready == Ready::cancelled) co_return Response::failed;
@@ -529,6 +568,7 @@ net::Task<void> Exchange::relay_response() {
     co_return;
   }
   if (upgraded) {
+    client_.socket().observe_readable(nullptr);
     co_await tunnel();
     co_return;
   }
@@ -551,6 +591,7 @@ net::Task<void> Exchange::relay_response() {
         default: failure_ = result.reason.empty() ? "origin_failed" : result.reason; break;
       }
       if (connection_.is_interrupted()) failure_ = "shutting_down";
+      if (client_left_) failure_ = "client_closed";
       co_await finish_upload();
       release_upstream(false);
       // The client must not take what it got for the whole: no orderly end.
@@ -572,6 +613,7 @@ net::Task<void> Exchange::relay_response() {
     after_ = persistence_ == http::Persistence::keep_alive ? AfterExchange::keep_alive
                                                            : AfterExchange::close;
   }
+  if (client_left_) after_ = AfterExchange::gone;
 }
 
 void Exchange::release_upstream(bool reusable) {

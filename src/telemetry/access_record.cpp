@@ -232,7 +232,7 @@ std::size_t worst_case_size(AccessRecord const& record) {
        {record.request_id, record.client_address, record.listener, record.sni, record.host,
         record.method, record.path, record.query, record.protocol, record.user_agent,
         record.tls_version, record.tls_cipher, record.rule, record.shadow, record.origin,
-        record.origin_server, record.failure}) {
+        record.origin_server, record.failure, record.failure_detail}) {
     size += LineWriter::worst_case_text(text);
   }
   for (std::string_view const rule : logged(record.logging_rules)) {
@@ -290,6 +290,7 @@ char* write_json(AccessRecord const& record, char* to) {
     json_number<"origin_attempts">(out, record.origin_attempts);
   }
   json_text<"failure">(out, record.failure);
+  json_text<"failure_detail">(out, record.failure_detail);
   json_text<"user_agent">(out, record.user_agent);
   out.literal("}\n");
   return out.end();
@@ -350,6 +351,7 @@ char* write_text(AccessRecord const& record, char* to) {
   }
   text_pair(out, " shadow=", record.shadow);
   text_pair(out, " failure=", record.failure);
+  text_pair(out, " failure_detail=", record.failure_detail);
   text_certificate(out, record.certificate);
   text_pair(out, " origin=", record.origin);
   text_pair(out, " server=", record.origin_server);

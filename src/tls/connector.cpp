@@ -224,6 +224,11 @@ Error ClientStream::failure() {
 
 bool ClientStream::resumed() const { return ssl() != nullptr && SSL_session_reused(ssl()) == 1; }
 
+bool ClientStream::refused_certificate() const {
+  return context_->options().verify == VerifyPeer::yes && ssl() != nullptr &&
+         SSL_get_verify_result(ssl()) != X509_V_OK;
+}
+
 std::string_view ClientStream::version() const {
   return ssl() != nullptr ? SSL_get_version(ssl()) : "";
 }

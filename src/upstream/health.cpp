@@ -62,12 +62,14 @@ net::Task<Result<int, std::string>> HealthChecker::Probe::ask() {
   auto const& settings = server_.settings();
   auto const timeout = health.timeout;
   Pool pool(owner_.loop_, owner_.deadlines_, origin_);
-  auto opened = co_await pool.open(server_, timeout);
-  if (!opened) co_return fail(std::move(opened.error().detail));
-  if (stopped_) co_return fail(std::string("stopped"));
-
-  auto& stream = (*opened)->stream();
+  auto const connection = pool.make(server_);
+  auto& stream = connection->stream();
   socket_ = &stream.socket();
+  auto connected = co_await pool.connect(*connection, timeout);
+  if (stopped_ || !connected) socket_ = nullptr;
+  if (stopped_) co_return fail(std::string("stopped"));
+  if (!connected) co_return fail(std::move(connected.error().detail));
+
   net::SocketDeadline deadline(stream.socket());
   deadline.arm(owner_.deadlines_.list(timeout));
   auto const host = health.host.empty() ? settings.authority : health.host;

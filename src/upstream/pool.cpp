@@ -41,8 +41,7 @@ std::unique_ptr<Connection> Pool::take_idle(Server& server) {
   return nullptr;
 }
 
-net::Task<Result<std::unique_ptr<Connection>, ConnectFailure>> Pool::open(
-    Server& server, std::chrono::milliseconds at_most) {
+std::unique_ptr<Connection> Pool::make(Server& server) const {
   auto const& settings = server.settings();
   std::unique_ptr<net::Stream> stream;
   tls::ClientStream* encrypted = nullptr;
@@ -53,23 +52,36 @@ net::Task<Result<std::unique_ptr<Connection>, ConnectFailure>> Pool::open(
     encrypted = own.get();
     stream = std::move(own);
   }
-  auto& socket = stream->socket();
+  auto connection = std::make_unique<Connection>(server, std::move(stream));
+  connection->encrypted_ = encrypted;
+  return connection;
+}
+
+net::Task<Result<void, ConnectFailure>> Pool::connect(Connection& connection,
+                                                      std::chrono::milliseconds at_most) {
+  auto const& settings = connection.server_.settings();
+  auto& socket = connection.stream_->socket();
   net::SocketDeadline deadline(socket);
   deadline.arm(deadlines_.list(at_most));
 
   auto const connected = co_await net::connect(socket, settings.address);
   if (!connected) {
-    co_return fail(ConnectFailure{deadline.expired(), connected.error().detail});
+    auto fault = ConnectFault::unreachable;
+    if (connected.error().code == ErrorCode::closed) fault = ConnectFault::refused;
+    if (connected.error().code == ErrorCode::timed_out) fault = ConnectFault::timed_out;
+    co_return fail(ConnectFailure{fault, connected.error().detail});
   }
-  if (encrypted != nullptr) {
-    auto const agreed = co_await encrypted->handshake();
+  if (connection.encrypted_ != nullptr) {
+    auto const agreed = co_await connection.encrypted_->handshake();
     if (!agreed) {
+      auto fault = ConnectFault::tls;
+      if (connection.encrypted_->refused_certificate()) fault = ConnectFault::certificate;
+      if (agreed.error().code == ErrorCode::timed_out) fault = ConnectFault::timed_out;
       auto detail = settings.label + ": " + agreed.error().detail;
-      co_return fail(ConnectFailure{deadline.expired(), std::move(detail)});
+      co_return fail(ConnectFailure{fault, std::move(detail)});
     }
   }
-  deadline.disarm();
-  co_return std::make_unique<Connection>(server, std::move(stream));
+  co_return Result<void, ConnectFailure>{};
 }
 
 void Pool::put_back(std::unique_ptr<Connection> connection) {

@@ -520,5 +520,5 @@ def test_upstream_certificates_are_judged_against_the_name(folder):
         config["origins"]["api"]["tls"] = {"ca": "up.pem"}
         with setup.start(config) as certgate, setup.client(certgate, alice) as client:
             assert client.get("/").status == 502
-            certgate.records(1, failure="origin_connect_failed")
+            certgate.records(1, failure="origin_certificate_rejected")
         assert not origin.requests

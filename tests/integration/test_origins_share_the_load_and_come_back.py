@@ -128,7 +128,7 @@ def test_no_server_at_all(tmp_path):
     with setup.certgate as certgate, setup.client(certgate) as client:
         assert client.get("/").status == 502
         assert client.get("/").status == 502  # a lone server is always tried
-        assert {r["failure"] for r in certgate.records(2)} == {"origin_connect_failed"}
+        assert {r["failure"] for r in certgate.records(2)} == {"origin_refused"}
 
 
 def test_active_checks_take_a_server_out_and_back(tmp_path, three):

@@ -104,12 +104,20 @@ def test_nginx_over_tls_with_the_proxys_own_certificate(tmp_path, server_authori
             assert client.get("/").body == b"NONE  origin.internal"
 
 
-@pytest.mark.parametrize("case, status", [
-    ("right name", 200), ("address", 200), ("wrong name", 502), ("other CA", 502),
-    ("self-signed", 502), ("self-signed, named as CA", 200), ("expired", 502),
-    ("client certificate as server", 502), ("verify off", 200), ("system store", 502),
-])
-def test_the_name_of_a_tls_origin_is_verified(tmp_path, server_authority, case, status):
+# What goes wrong with an origin's certificate, and the words for it in the log.
+CERTIFICATES = [
+    ("right name", 200, None), ("address", 200, None),
+    ("wrong name", 502, "it is not for `other.internal` but for origin.internal"),
+    ("other CA", 502, "unable to get local issuer certificate"),
+    ("self-signed", 502, "unable to get local issuer certificate"),
+    ("self-signed, named as CA", 200, None), ("expired", 502, "certificate has expired"),
+    ("client certificate as server", 502, "unsuitable certificate purpose"),
+    ("verify off", 200, None), ("system store", 502, "unable to get local issuer certificate"),
+]
+
+
+@pytest.mark.parametrize("case, status, reason", CERTIFICATES, ids=[c[0] for c in CERTIFICATES])
+def test_the_name_of_a_tls_origin_is_verified(tmp_path, server_authority, case, status, reason):
     identity = server_authority.issue("origin", server=True, dns=["origin.internal"])
     tls = {"ca": server_authority.path.name, "server_name": "origin.internal"}
     if case == "address":
@@ -147,7 +155,11 @@ def test_the_name_of_a_tls_origin_is_verified(tmp_path, server_authority, case, 
                     assert client.get("/private", method="POST", body=b"secret").status == 502
         assert len(origin.requests) == (1 if status == 200 else 0)
         if status == 502:
-            assert {r["failure"] for r in certgate.records(2)} == {"origin_connect_failed"}
+            records = certgate.records(2)
+            assert {r["failure"] for r in records} == {"origin_certificate_rejected"}
+            assert all(reason in r["failure_detail"] for r in records), records
+            warnings = [line for line in certgate.log().splitlines() if "cannot be reached" in line]
+            assert warnings and all(reason in line and origin.url in line for line in warnings)
 
 
 def test_an_origin_that_demands_a_certificate(tmp_path, server_authority):
@@ -157,13 +169,55 @@ def test_an_origin_that_demands_a_certificate(tmp_path, server_authority):
     tls = {"ca": server_authority.path.name}
     with proxy.Origin(tls=tls_context(identity, ca)) as origin:
         setup = proxy.Setup(tmp_path, origin)
-        for shown, status in [(own, 200), (foreign, 502), (None, 502)]:
+        for count, (shown, status) in enumerate([(own, 200), (foreign, 502), (None, 502)], 1):
             more = {} if shown is None else {"certificate": shown.path.name,
                                              "private_key": shown.key_path.name}
             with setup.start(**origins_of(setup, origin.url, **tls, **more)) as certgate:
                 with setup.client(certgate) as client:
                     assert client.get("/").status == status, shown and shown.name
+                record = certgate.records(count)[-1]
+                # The alert, unless the reset that follows it overtakes it.
+                words = record.get("failure_detail", "")
+                assert ("alert" in words or "reset" in words) == (status == 502), record
         assert len(origin.requests) == 1
+
+
+def unreachable(kind, folder):
+    """An address where no HTTP origin is, with the token and the words that say so."""
+    if kind == "refused":
+        return f"http://127.0.0.1:{wire.free_port()}", "origin_refused", "Connection refused"
+    if kind == "no unix socket":
+        return f"unix:{folder}/none.sock", "origin_unreachable", "No such file or directory"
+    if kind == "unix socket without a listener":
+        with proxy.socket.socket(proxy.socket.AF_UNIX) as socket:
+            socket.bind(f"{folder}/dead.sock")
+        return f"unix:{folder}/dead.sock", "origin_refused", "Connection refused"
+    return f"https://127.0.0.1:{kind.port}", "origin_tls_failed", "wrong version number"
+
+
+@pytest.mark.parametrize("kind", ["refused", "no unix socket", "unix socket without a listener",
+                                  "plain HTTP where TLS is expected"])
+def test_the_log_says_why_an_origin_cannot_be_reached(tmp_path, kind):
+    """The access record has the exact reason, the daemon's log warns, the client learns nothing."""
+    with proxy.Origin() as plain:
+        url, failure, words = unreachable(plain if "TLS" in kind else kind, tmp_path)
+        setup = proxy.Setup(tmp_path, NOBODY)
+        more = {"verify": False} if "TLS" in kind else {}
+        config = setup.config(**origins_of(setup, url, **more)) if more else setup.config(
+            rules=[], origins={"api": {"servers": [url]}})
+        with setup.start(config) as certgate, setup.client(certgate) as client:
+            for _ in range(30):
+                response = client.get("/")
+                assert response.status == 502
+                for secret in (failure, words, "127.0.0.1", ".sock"):
+                    assert secret.encode() not in response.body
+            records = certgate.records(30)
+            assert {r["failure"] for r in records} == {failure}
+            assert all(words in r["failure_detail"] for r in records), records[0]
+            warnings = [line for line in certgate.log().splitlines() if "cannot be reached" in line]
+            # At most ten at once and one a second after that.
+            assert 1 <= len(warnings) < 30
+            assert words in warnings[0] and url in warnings[0] and "api" in warnings[0]
 
 
 def test_a_python_server_on_a_unix_socket(tmp_path):

@@ -20,6 +20,15 @@ namespace certgate::net {
 enum class Direction { read, write };
 enum class Ready { ready, cancelled };
 
+// Told when a watched socket becomes readable and nobody waits for that.
+class ReadableObserver {
+ public:
+  virtual void on_readable() = 0;
+
+ protected:
+  ~ReadableObserver() = default;
+};
+
 class Socket {
  public:
   explicit Socket(Loop& loop);  // closed
@@ -63,6 +72,14 @@ class Socket {
   void watch_readable();
   // Something arrived (bytes or the end) since watch_readable() and nobody has waited for it yet.
   bool became_readable() const { return became_readable_; }
+  // Takes what was seen as dealt with. REQUIRES: everything there was has been read, or the next
+  // watch sees it at once.
+  void watch_readable_again();
+  // Who is told of what a watch sees; null: nobody. Not the socket's: outlives its time here.
+  void observe_readable(ReadableObserver* observer) { observer_ = observer; }
+  // The peer has ended the connection, or at least its own side of it, whatever of its bytes is
+  // still to be read. One system call.
+  bool peer_has_ended() const;
 
   Loop& loop() { return loop_; }
 
@@ -77,6 +94,7 @@ class Socket {
   bool became_readable_ = false;
   Watch* watch_ = nullptr;       // the watch that is pending, owned by its handler
   Wait* watch_waiter_ = nullptr; // who waits for it
+  ReadableObserver* observer_ = nullptr;
   alignas(8) std::byte inside_[72];
   Inside& inside() { return *reinterpret_cast<Inside*>(inside_); }
 };
@@ -89,7 +107,8 @@ struct SocketAddress {
 };
 
 // Starts connecting and waits for the outcome. TCP_NODELAY is set. The caller bounds the wait by
-// cancelling the socket, which gives ErrorCode::timed_out.
+// cancelling the socket, which gives ErrorCode::timed_out; `closed` when nobody listens there,
+// `unavailable` for every other reason.
 Task<Result<void>> connect(Socket& socket, SocketAddress const& address);
 
 // A non-blocking listening TCP socket with SO_REUSEADDR and SO_REUSEPORT, so that every worker has

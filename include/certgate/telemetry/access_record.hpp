@@ -94,6 +94,7 @@ struct AccessRecord {
   std::string_view origin_server;
   unsigned origin_attempts = 0;
   std::string_view failure;  // short token: "header_timeout", "origin_refused"; empty: none
+  std::string_view failure_detail;  // the system's or OpenSSL's own words; empty: none
 };
 
 // A handshake that ended without a session.

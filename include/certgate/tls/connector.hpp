@@ -56,6 +56,8 @@ class ClientStream final : public TlsStream {
   std::string_view protocol() const;  // by ALPN; "" when not negotiated
   // What the server showed of itself; null when that cannot be read.
   x509::Certificate::Pointer peer_certificate() const;
+  // After a handshake that failed: because of the certificate that the upstream showed.
+  bool refused_certificate() const;
 
   struct Callbacks;  // OpenSSL's way back to us
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "certgate/base/result.hpp"
@@ -28,6 +29,10 @@ class Connection final : private net::Deadline {
 
   net::Stream& stream() { return *stream_; }
   Server& server() { return server_; }
+  // Words for why the stream failed, as far as TLS knows; "" otherwise.
+  std::string_view error() const {
+    return encrypted_ != nullptr ? encrypted_->error() : std::string_view();
+  }
   // Has carried a request before: its server may close it at the moment the next one is sent.
   bool is_reused() const { return requests_ > 0; }
 
@@ -37,13 +42,23 @@ class Connection final : private net::Deadline {
 
   Server& server_;
   std::unique_ptr<net::Stream> stream_;
+  tls::ClientStream* encrypted_ = nullptr;  // stream_, if it is one
   Pool* pool_ = nullptr;  // that it idles in
   std::uint32_t requests_ = 0;
 };
 
+// Why a server could not be reached.
+enum class ConnectFault : std::uint8_t {
+  refused,      // nobody listens there
+  unreachable,  // no route, no such unix socket, not permitted, no descriptors left
+  timed_out,
+  certificate,  // what it shows is expired, for another name, of an unknown CA
+  tls,          // any other failure of the TLS handshake
+};
+
 struct ConnectFailure {
-  bool timed_out = false;
-  std::string detail;
+  ConnectFault fault = ConnectFault::unreachable;
+  std::string detail;  // a sentence, with the operating system's or OpenSSL's own words
 };
 
 class Pool {
@@ -55,9 +70,12 @@ class Pool {
   Server* choose(Server const* avoid);
   // An idle connection to that server, or null.
   std::unique_ptr<Connection> take_idle(Server& server);
-  // Connects, with TLS if the server wants it, within `at_most`.
-  net::Task<Result<std::unique_ptr<Connection>, ConnectFailure>> open(
-      Server& server, std::chrono::milliseconds at_most);
+  // A connection that is still to be made with connect().
+  std::unique_ptr<Connection> make(Server& server) const;
+  // Connects, with TLS if the server wants it, within `at_most`. Cancelling the stream's socket ends
+  // it early, as a timeout. REQUIRES: `connection` outlives the wait.
+  net::Task<Result<void, ConnectFailure>> connect(Connection& connection,
+                                                  std::chrono::milliseconds at_most);
   // REQUIRES: the last response was read to its end, and the connection may stay open.
   void put_back(std::unique_ptr<Connection> connection);
   void close_idle();
