@@ -21,6 +21,10 @@ namespace certgate::proxy {
 // Why an exchange ended as it did, as the log's `failure` says it; a literal. Empty: it went well.
 using FailureToken = std::string_view;
 
+inline std::chrono::microseconds time_since(std::int64_t start_ns) {
+  return std::chrono::microseconds((net::Loop::nanoseconds() - start_ns) / 1000);
+}
+
 class Exchange final : private net::ReadableObserver {
  public:
   explicit Exchange(Connection& connection);
