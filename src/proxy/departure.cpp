@@ -52,8 +52,10 @@ void Exchange::on_readable() {
         received_ += result.bytes;
         continue;
       case IoStatus::want_read:
-      case IoStatus::want_write:
         return socket.watch_readable_again();
+      case IoStatus::want_write:
+        // It asks for more than it takes (key updates): watching what cannot be read would spin.
+        return;
       case IoStatus::closed:
         if (connection_.session().version != "TLSv1.3") return client_has_left();
         client_finished_ = true;

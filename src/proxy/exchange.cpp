@@ -95,8 +95,8 @@ bool Exchange::grow_block() {
   return true;
 }
 
-// Reads what there is. True when `outcome` is known; false when the client has to send more.
-bool Exchange::try_receive_head(http1::RequestReader& reader, Head& outcome) {
+// Reads what there is. True when `outcome` is known; false when `wanted` has to be waited for.
+bool Exchange::try_receive_head(http1::RequestReader& reader, Head& outcome, IoStatus& wanted) {
   for (;;) {
     if (received_ > 0) {
       auto const fed = reader.feed({block_.data(), received_});
@@ -120,9 +120,8 @@ bool Exchange::try_receive_head(http1::RequestReader& reader, Head& outcome) {
       received_ += result.bytes;
       continue;
     }
-    if (result.status == IoStatus::want_read || result.status == IoStatus::want_write) {
-      return false;
-    }
+    wanted = result.status;
+    if (wanted == IoStatus::want_read || wanted == IoStatus::want_write) return false;
     // The end of an idle connection is no request; the end within a head is worth a record.
     if (received_ > 0) failure_ = "client_closed";
     outcome = Head::gone;
@@ -141,9 +140,15 @@ net::Task<Exchange::Head> Exchange::receive_head() {
   http1::RequestReader reader(generation_->scratch->request_slots,
                               http1::HeadLimits{limits.header_bytes, limits.target_bytes});
   auto outcome = Head::gone;
-  while (!try_receive_head(reader, outcome)) {
+  auto wanted = IoStatus::want_read;
+  while (!try_receive_head(reader, outcome, wanted)) {
     if (!read_deadline_.is_armed()) read_deadline_.arm(*generation_->header);
-    auto const ready = co_await client_.socket().readable();
+    // A client that asks for more than it takes (key updates) is read again when it has taken some:
+    // its socket is readable all the while.
+    auto const direction =
+        wanted == IoStatus::want_write ? net::Direction::write : net::Direction::read;
+    net::Socket::Wait wait(client_.socket(), direction);
+    auto const ready = co_await wait;
     if (ready == Ready::ready) continue;
     if (received_ == 0) co_return Head::gone;
     if (!read_deadline_.expired()) {

@@ -45,7 +45,7 @@ class Exchange final : private net::ReadableObserver {
   enum class Head { complete, refused, gone };
 
   // The request's head (exchange.cpp).
-  bool try_receive_head(http1::RequestReader& reader, Head& outcome);
+  bool try_receive_head(http1::RequestReader& reader, Head& outcome, net::IoStatus& wanted);
   net::Task<Head> receive_head();
   bool grow_block();
   bool admit();                 // false: refused_ says why
