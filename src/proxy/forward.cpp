@@ -328,7 +328,9 @@ net::Task<Exchange::Response> Exchange::receive_response_head() {
   // After a request the answer takes a while: waiting first saves a read that would find nothing.
   bool wait_first = !stream.has_buffered();
   for (;;) {
-    if (upload_gave_up() || client_left_) co_return Response::failed;
+    // A deadline that passes while a piece of the head is on its way cancels no wait.
+    bool const too_late = response_deadline_.expired();
+    if (upload_gave_up() || client_left_ || too_late) co_return Response::failed;
     if (wait_first) {
       auto const ready = co_await stream.socket().readable();
       if (ready == Ready::cancelled) co_return Response::failed;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "certgate/tls/library.hpp"
 #include "server_callbacks.hpp"
 #include "worker_library.hpp"
 
@@ -19,6 +20,7 @@ ServerContext::~ServerContext() = default;
 Result<std::unique_ptr<ServerContext>> ServerContext::build(net::Loop& loop,
                                                             ServerOptions options) {
   if (options.clock == nullptr) return fail(ErrorCode::internal, "a TLS context without a clock");
+  if (auto const sound = check_library(); !sound) return fail(sound.error());
   return std::unique_ptr<ServerContext>(new ServerContext(loop, std::move(options)));
 }
 

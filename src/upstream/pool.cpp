@@ -71,6 +71,11 @@ net::Task<Result<void, ConnectFailure>> Pool::connect(Connection& connection,
     if (connected.error().code == ErrorCode::timed_out) fault = ConnectFault::timed_out;
     co_return fail(ConnectFailure{fault, connected.error().detail});
   }
+  // A deadline that passes just as the connection is there cancels no wait, and none comes after it.
+  if (deadline.expired()) {
+    auto detail = "connecting to " + settings.address.to_string() + " took too long";
+    co_return fail(ConnectFailure{ConnectFault::timed_out, std::move(detail)});
+  }
   if (connection.encrypted_ != nullptr) {
     auto const agreed = co_await connection.encrypted_->handshake();
     if (!agreed) {

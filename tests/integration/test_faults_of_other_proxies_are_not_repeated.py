@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import ssl
+import subprocess
 
 import pytest
 import yaml
@@ -238,6 +239,19 @@ def test_threat_25_certificates_that_brought_libraries_down_end_soon(setup):
         # The worker is none the worse.
         with setup.client(certgate, alice) as client:
             assert client.get("/").status == 200
+
+
+def test_threat_25_an_openssl_with_known_faults_is_not_run(setup):
+    """Older than 3.0.9 (CVE-2023-0286, -0464): certgate says so and does not serve."""
+    source = setup.folder / "old.c"
+    source.write_text("unsigned long OpenSSL_version_num(void) { return 0x30000080L; }\n")
+    library = setup.folder / "old.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    proxy.write_whole(setup.folder / "certgate.yaml", yaml.safe_dump(setup.config()))
+    done = proxy.run("run", "--config", setup.folder / "certgate.yaml", status=1, env={
+        **os.environ, "LD_PRELOAD": str(library), "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    said = done.stderr + (setup.folder / "certgate.log").read_text()
+    assert "OpenSSL 3.0.8" in said and "3.0.9" in said
 
 
 # --- The origin beside the proxy --------------------------------------------------------------------
