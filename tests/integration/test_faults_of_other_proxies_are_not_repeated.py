@@ -391,6 +391,28 @@ def test_threat_62_nothing_that_is_written_becomes_an_expression(setup):
         assert setup.origin.last().all(f"X-Value-{n}") == [text]
 
 
+# --- Memory that only grows -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", tls_peer.VERSIONS)
+def test_threat_77_the_session_cache_is_bounded(setup, version):
+    """The oldest sessions make room: they are handshaken anew, the newest resume."""
+    alice = setup.ca.issue("alice")
+    context = proxy.client_context(setup.server_ca, alice, tls_peer.VERSIONS[version])
+    with setup.start(sessions={"tickets": "stateful", "cache_entries": 10}, workers=1) as certgate:
+        sessions = []
+        for _ in range(60):
+            with setup.client(certgate, context=context) as client:
+                assert client.get("/").status == 200
+                sessions.append(client.tls.session)
+        resumed = []
+        for session in (sessions[0], sessions[1], sessions[-1]):
+            with setup.client(certgate, context=context, session=session) as client:
+                assert client.get("/").status == 200
+                resumed.append(client.tls.session_reused)
+        assert resumed == [False, False, True]
+
+
 # --- Loops that make no progress --------------------------------------------------------------------
 
 

@@ -197,7 +197,7 @@ def unreachable(kind, folder):
 
 @pytest.mark.parametrize("kind", ["refused", "no unix socket", "unix socket without a listener",
                                   "plain HTTP where TLS is expected"])
-def test_the_log_says_why_an_origin_cannot_be_reached(tmp_path, kind):
+def test_threat_80_the_log_says_why_an_origin_cannot_be_reached_and_not_without_end(tmp_path, kind):
     """The access record has the exact reason, the daemon's log warns, the client learns nothing."""
     with proxy.Origin() as plain:
         url, failure, words = unreachable(plain if "TLS" in kind else kind, tmp_path)

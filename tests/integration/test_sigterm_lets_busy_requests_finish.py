@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+import types
 
 import proxy
 from test_a_reload_takes_over_every_kind_of_change import echo, open_tunnel, tunnel_origin
@@ -130,3 +131,28 @@ def test_a_start_that_fails_says_why_and_ends_with_2(setup):
     begin = time.monotonic()
     done = proxy.run("run", "--config", setup.folder / "nowhere.yaml", status=2)
     assert "nowhere.yaml" in done.stderr and time.monotonic() - begin < proxy.PATIENCE
+
+
+def test_an_origin_that_cannot_be_connected_holds_nobody_up(tmp_path):
+    """The drain's deadline ends the wait for a connection too."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        setup = proxy.Setup(tmp_path)
+        origins = {"api": {"servers": [f"http://127.0.0.1:{full.getsockname()[1]}"]}}
+        timeouts = {"origin_connect": "1h", "drain": "200ms"}
+        config = {"origins": origins, "rules": [], "timeouts": timeouts, "workers": 1}
+        setup.origin = types.SimpleNamespace(url="http://127.0.0.1:1")
+        with setup.start(**config) as certgate, setup.client(certgate) as client:
+            client.send("GET /held HTTP/1.1\r\nHost: api.example.com\r\n\r\n")
+            with setup.client(certgate) as other:  # the one worker has turned to the first by then
+                assert other.get("/", host="unknown.test").status == 421
+            certgate.stop()
+            record, = certgate.records(1, path="/held")
+            assert (record["status"], record["failure"]) == (503, "shutting_down")
+        for filler in fillers:
+            filler.close()
