@@ -41,7 +41,11 @@ class Answering {
       std::string request;
       char bytes[4096];
       while (request.find("\r\n\r\n") == std::string::npos) {
-        auto const n = ::recv(peer, bytes, sizeof(bytes), 0);
+        // The loop that would send the request may have been left already.
+        pollfd more{peer, POLLIN, 0};
+        int const ready = ::poll(&more, 1, 10);
+        if (ready == 0 && !stopped_) continue;
+        auto const n = ready == 1 ? ::recv(peer, bytes, sizeof(bytes), 0) : 0;
         if (n <= 0) break;
         request.append(bytes, static_cast<std::size_t>(n));
       }
