@@ -249,10 +249,9 @@ def test_threat_25_an_openssl_with_known_faults_is_not_run(setup):
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
     proxy.write_whole(setup.folder / "certgate.yaml", yaml.safe_dump(setup.config()))
     old = {**os.environ, "LD_PRELOAD": str(library), "ASAN_OPTIONS": "verify_asan_link_order=0"}
-    for command in ("run", "check"):
-        done = proxy.run(command, "--config", setup.folder / "certgate.yaml", status=2, env=old)
-        assert "OpenSSL 3.0.8 has known faults" in done.stderr
-        assert "install 3.0.9 or later" in done.stderr
+    done = proxy.run("run", "--config", setup.folder / "certgate.yaml", status=2, env=old)
+    assert "OpenSSL 3.0.8 has known faults" in done.stderr
+    assert "install 3.0.9 or later" in done.stderr
 
 
 # --- The origin beside the proxy --------------------------------------------------------------------
