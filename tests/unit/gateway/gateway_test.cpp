@@ -142,8 +142,8 @@ TEST(Check, LoadsEverythingAndDescribesIt) {
   ASSERT_TRUE(checked) << text_of(checked.error());
   EXPECT_TRUE(checked->built.warnings.empty()) << text_of(checked->built.warnings);
   auto const hosts = describe_hosts(*checked, now);
-  for (auto const* words : {"host api.example.com", "client_auth   request", "CA          CN=Devices",
-                            "CRL         CN=Devices, 0 revoked", "origin        api",
+  for (auto const* words : {"host api.example.com", "client_auth   request", "CA          CN=Devices,O=Test",
+                            "CRL         CN=Devices,O=Test, 0 revoked", "origin        api",
                             "1 rule, then allow"}) {
     EXPECT_THAT(hosts, HasSubstr(words));
   }
@@ -158,7 +158,7 @@ TEST(Check, WhatEndsIsListedSoonestFirst) {
   ASSERT_TRUE(checked);
   auto const text = describe_expiries(checked->built.expiries, now);
   EXPECT_LT(text.find("crl CN=Devices"), text.find("client_ca CN=Devices"));
-  EXPECT_THAT(text, HasSubstr("(89 days)"));
+  EXPECT_THAT(text, HasSubstr("(90 days)"));
   EXPECT_THAT(describe_expiries(checked->built.expiries, now + 91 * 86'400), HasSubstr("(over)"));
 }
 
