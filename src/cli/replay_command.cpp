@@ -52,9 +52,9 @@ std::string by_rule(std::string_view name) {
 }
 
 void print_difference(LoggedDecision const& logged, policy::ReplayedDecision const& replayed,
-                      bool json) {
+                      bool as_json) {
   auto const now = policy::name_of(replayed.action());
-  if (json) {
+  if (as_json) {
     std::cout << "{\"request_id\":" << quoted(logged.request_id)
               << ",\"request\":" << quoted(logged.summary) << ",\"rules\":\"live\""
               << ",\"was\":" << quoted(policy::name_of(logged.action))
@@ -69,10 +69,10 @@ void print_difference(LoggedDecision const& logged, policy::ReplayedDecision con
 }
 
 void print_shadow_difference(LoggedDecision const& logged, policy::ReplayedRequest const& replayed,
-                             bool json) {
+                             bool as_json) {
   auto const& live = replayed.live;
   auto const& shadow = *replayed.shadow;
-  if (json) {
+  if (as_json) {
     std::cout << "{\"request_id\":" << quoted(logged.request_id)
               << ",\"request\":" << quoted(logged.summary) << ",\"rules\":\"shadow\""
               << ",\"live\":" << quoted(policy::name_of(live.action()))

@@ -122,25 +122,5 @@ TEST(TimeLeft, IsToldAtHalfAtATenthAndAtTheEnd) {
   EXPECT_EQ(time_left(0, 100, 100), TimeLeft::none);
 }
 
-TEST(CrlWarnings, ComeOnceForEachStep) {
-  Expiry expiry;
-  expiry.kind = Expiry::Kind::crl;
-  expiry.name = "CN=Devices";
-  expiry.file = "ca.crl";
-  expiry.from = 0;
-  expiry.until = 100;
-  CrlWarnings warnings;
-  EXPECT_TRUE(warnings.due({expiry}, 10).empty());
-  EXPECT_EQ(warnings.due({expiry}, 60).size(), 1U);
-  EXPECT_TRUE(warnings.due({expiry}, 61).empty());
-  EXPECT_THAT(warnings.due({expiry}, 95).front(), HasSubstr("a tenth of its time left"));
-  EXPECT_THAT(warnings.due({expiry}, 100).front(), HasSubstr("has ended"));
-  EXPECT_TRUE(warnings.due({expiry}, 200).empty());
-  // A list that was renewed begins anew.
-  expiry.until = 1000;
-  EXPECT_TRUE(warnings.due({expiry}, 200).empty());
-  EXPECT_EQ(warnings.due({expiry}, 501).size(), 1U);
-}
-
 }  // namespace
 }  // namespace certgate::gateway
