@@ -39,6 +39,10 @@ def gate(tmp_path_factory):
                        forward_client_certificate=["rfc9440", "cloudflare", "xfcc"]),
             setup.host(["rfc.example.com"], forward_client_certificate=["rfc9440"]),
         ]
+        # No list: one would have to cover every issuer of a client, intermediates too.
+        chain = setup.host(["chain.example.com"], forward_client_certificate=["rfc9440"])
+        del chain["client_auth"]["crl"]
+        hosts.append(chain)
         listeners = [{"address": "127.0.0.1:0"}, {"address": "127.0.0.1:0"}]
         headers = {"set": {"X-Client-DN": "cf.tls_client_auth.cert_subject_dn"},
                    "remove": ["X-Removed"]}
@@ -172,7 +176,7 @@ def test_threat_49_what_the_origin_is_told_of_a_valid_client(gate):
 def test_threat_49_the_chain_that_the_client_sent(gate):
     middle = proxy.Authority(gate.folder, "Middle CA", issuer=gate.ca)
     leaf = middle.issue("bob", extra_chain=[middle])
-    seen = request(gate, [], leaf, "rfc.example.com")
+    seen = request(gate, [], leaf, "chain.example.com")
     encoded = base64.b64encode(
         middle.certificate.public_bytes(serialization.Encoding.DER)).decode()
     assert seen.one("Client-Cert-Chain") == f":{encoded}:"
