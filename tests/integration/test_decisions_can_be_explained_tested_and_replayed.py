@@ -62,7 +62,7 @@ def test_test_runs_tests_of_the_rules(setup):
     text = done.stdout + done.stderr
     assert "by hand" in text and "valid certificates only" in text
     tests.write_text(TESTS % ("nobody.pem", "block"))
-    done = proxy.run("test", "--config", certgate_yaml, tests, status=1)
+    done = proxy.run("test", "--config", certgate_yaml, tests, status=2)
     assert re.search(r"rules_test\.yaml:\d+:\d+: .*", done.stderr) and "nobody.pem" in done.stderr
 
 
