@@ -18,6 +18,14 @@ constexpr std::size_t most_watched_upstream_cas = 16;
 
 std::string quoted(std::string const& path) { return "`" + path + "`"; }
 
+// Equal for equal sets, whatever their order: Trust sorts its anchors, a file does not.
+void append_set(std::string& key, std::vector<x509::Digest> digests) {
+  std::sort(digests.begin(), digests.end());
+  digests.erase(std::unique(digests.begin(), digests.end()), digests.end());
+  key += std::to_string(digests.size()) + "\n";
+  for (auto const& digest : digests) key.append(digest.bytes.begin(), digest.bytes.end());
+}
+
 }  // namespace
 
 std::string format_day(UnixSeconds time) {
@@ -329,22 +337,18 @@ std::optional<RevocationSet> Materials::revocations(
 
   if (*client_auth.crl_distribution_points) key += "distribution points\n";
 
-  std::string contents_key;
-  for (auto const& anchor : anchors) {
-    auto const& bytes = anchor->fingerprint().bytes;
-    contents_key.append(bytes.begin(), bytes.end());
-  }
-  for (auto const& list : extra) {
-    auto const digest = x509::sha256(list.crl->der());
-    contents_key.append(digest.bytes.begin(), digest.bytes.end());
-  }
+  std::vector<x509::Digest> of_anchors, of_lists;
+  for (auto const& anchor : anchors) of_anchors.push_back(anchor->fingerprint());
+  for (auto const& list : extra) of_lists.push_back(x509::sha256(list.crl->der()));
   for (auto const& [path, mark] : paths) {
     config::FilePath const named{path, path, mark};
     auto const* const bytes = contents(named, "CRL");
     if (bytes == nullptr) return std::nullopt;
-    auto const digest = x509::sha256(as_bytes(*bytes));
-    contents_key.append(digest.bytes.begin(), digest.bytes.end());
+    of_lists.push_back(x509::sha256(as_bytes(*bytes)));
   }
+  std::string contents_key;
+  append_set(contents_key, std::move(of_anchors));
+  append_set(contents_key, std::move(of_lists));
   auto const digest = x509::sha256(as_bytes(contents_key));
   auto const known = cache_.revocations.find(key);
   auto set = RevocationSet{digest, nullptr};

@@ -124,6 +124,27 @@ def test_a_reload_after_a_renewal_and_a_denial_keeps_both(setup):
                 assert client.get().status == 403
 
 
+def test_what_a_reload_took_over_is_no_renewal_afterwards(setup):
+    """Whatever the order of the CAs in their files: each host names them in one of the two."""
+    second, third = proxy.Authority(setup.folder, "Second"), proxy.Authority(setup.folder, "Third")
+    hosts = [setup.host(), setup.host(names=["mirror.example.com"]),
+             setup.host(names=["quiet.example.com"])]
+    pair = [setup.ca, second]
+    for host, authorities in zip(hosts, [pair, pair[::-1], [third]]):
+        host["client_auth"]["ca"] = [str(authority.path) for authority in authorities]
+        host["client_auth"]["crl"] = [str(authority.crl_path) for authority in authorities]
+    with setup.start(config_of(setup, hosts=hosts)) as gate:
+        setup.ca.revoke(setup.ca.issue("sensor-7"))
+        gate.reload()
+        # When one list changes, all are looked at again.
+        third.revoke(third.issue("sensor-8"))
+        renewed = proxy.wait_until(lambda: re.search(
+            "version (\\d+): .*host quiet.example.com: 1 revoked, 0 before", gate.log()),
+            "the renewal")
+        assert "1 revoked, 1 before" not in gate.log()
+        assert version_of(gate)["version"] == int(renewed[1])
+
+
 def test_each_list_warns_at_half_and_at_a_tenth_and_at_the_end(setup):
     now = proxy.now()
     hour = datetime.timedelta(hours=1)
