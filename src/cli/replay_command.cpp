@@ -41,47 +41,47 @@ struct Counts {
   std::size_t shadow_uncertain = 0;
 };
 
-std::string quoted(std::string_view text) {
+std::string as_json(std::string_view text) {
   std::string out = "\"";
   append_json_escaped(out, text);
   return out + '"';
 }
 
 std::string by_rule(std::string_view name) {
-  return name.empty() ? std::string{} : " by rule " + quoted(name);
+  return name.empty() ? std::string{} : " by rule " + as_json(name);
 }
 
 void print_difference(LoggedDecision const& logged, policy::ReplayedDecision const& replayed,
-                      bool as_json) {
+                      bool is_json) {
   auto const now = policy::name_of(replayed.action());
-  if (as_json) {
-    std::cout << "{\"request_id\":" << quoted(logged.request_id)
-              << ",\"request\":" << quoted(logged.summary) << ",\"rules\":\"live\""
-              << ",\"was\":" << quoted(policy::name_of(logged.action))
-              << ",\"was_rule\":" << quoted(logged.rule) << ",\"becomes\":" << quoted(now)
-              << ",\"rule\":" << quoted(replayed.rule) << "}\n";
+  if (is_json) {
+    std::cout << "{\"request_id\":" << as_json(logged.request_id)
+              << ",\"request\":" << as_json(logged.summary) << ",\"rules\":\"live\""
+              << ",\"was\":" << as_json(policy::name_of(logged.action))
+              << ",\"was_rule\":" << as_json(logged.rule) << ",\"becomes\":" << as_json(now)
+              << ",\"rule\":" << as_json(replayed.rule) << "}\n";
     return;
   }
   // Everything in the log came from a peer once: nothing of it may reach a terminal unescaped.
-  std::cout << logged.request_id << ' ' << quoted(logged.summary) << ": was "
+  std::cout << logged.request_id << ' ' << as_json(logged.summary) << ": was "
             << policy::name_of(logged.action) << by_rule(logged.rule) << ", would be " << now
             << by_rule(replayed.rule) << '\n';
 }
 
 void print_shadow_difference(LoggedDecision const& logged, policy::ReplayedRequest const& replayed,
-                             bool as_json) {
+                             bool is_json) {
   auto const& live = replayed.live;
   auto const& shadow = *replayed.shadow;
-  if (as_json) {
-    std::cout << "{\"request_id\":" << quoted(logged.request_id)
-              << ",\"request\":" << quoted(logged.summary) << ",\"rules\":\"shadow\""
-              << ",\"live\":" << quoted(policy::name_of(live.action()))
-              << ",\"live_rule\":" << quoted(live.rule)
-              << ",\"shadow\":" << quoted(policy::name_of(shadow.action()))
-              << ",\"shadow_rule\":" << quoted(shadow.rule) << "}\n";
+  if (is_json) {
+    std::cout << "{\"request_id\":" << as_json(logged.request_id)
+              << ",\"request\":" << as_json(logged.summary) << ",\"rules\":\"shadow\""
+              << ",\"live\":" << as_json(policy::name_of(live.action()))
+              << ",\"live_rule\":" << as_json(live.rule)
+              << ",\"shadow\":" << as_json(policy::name_of(shadow.action()))
+              << ",\"shadow_rule\":" << as_json(shadow.rule) << "}\n";
     return;
   }
-  std::cout << logged.request_id << ' ' << quoted(logged.summary) << ": live rules "
+  std::cout << logged.request_id << ' ' << as_json(logged.summary) << ": live rules "
             << policy::name_of(live.action()) << by_rule(live.rule) << ", shadow rules "
             << policy::name_of(shadow.action()) << by_rule(shadow.rule) << '\n';
 }
@@ -95,7 +95,7 @@ void print_summary(Counts const& counts) {
     std::cerr << "  " << count << " hang on " << field << ", which the log does not hold\n";
   }
   for (auto const& [rule, count] : counts.logged) {
-    std::cerr << "log rule " << quoted(rule) << ": " << count.surely << " recorded, "
+    std::cerr << "log rule " << as_json(rule) << ": " << count.surely << " recorded, "
               << count.perhaps << " uncertain\n";
   }
   auto const shadowed = counts.shadow_same + counts.shadow_different + counts.shadow_uncertain;

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "read_parts.hpp"
-#include "quoted.hpp"
+#include "in_backquotes.hpp"
 
 namespace certgate::config {
 namespace {
@@ -27,18 +27,18 @@ class OriginNames {
     }
     std::string hint;
     if (auto const close_by = nearest(*name, names_); !close_by.empty()) {
-      hint = "did you mean " + quoted(close_by) + "?";
+      hint = "did you mean " + in_backquotes(close_by) + "?";
     } else {
       hint = "add it to `origins`, or name one of those there";
     }
-    reading_.wrong(name.mark, "unknown origin " + quoted(*name), std::move(hint));
+    reading_.wrong(name.mark, "unknown origin " + in_backquotes(*name), std::move(hint));
   }
 
   void report_unused(Config const& config) {
     for (Origin const& origin : config.origins) {
       if (used_.contains(*origin.name)) continue;
       reading_.warnings.add(
-          origin.name.mark.diagnostic("no host or route uses the origin " + quoted(*origin.name),
+          origin.name.mark.diagnostic("no host or route uses the origin " + in_backquotes(*origin.name),
                                       "remove it, or name it", Severity::warning));
     }
   }
@@ -59,7 +59,7 @@ void check_origins(Reading& reading, Config const& config) {
       if (route.path->empty()) continue;
       auto const [before, inserted] = paths.emplace(*route.path, &route.path.mark);
       if (inserted) continue;
-      reading.wrong(route.path.mark, "a second route for the path " + quoted(*route.path),
+      reading.wrong(route.path.mark, "a second route for the path " + in_backquotes(*route.path),
                     "the first is at " + stands_at(*before->second) + ": keep one of them");
     }
   }
@@ -72,7 +72,7 @@ void check_host_names(Reading& reading, Config const& config) {
     for (auto const& name : host.names) {
       auto const [before, inserted] = seen.emplace(name->to_string(), &name.mark);
       if (inserted) continue;
-      reading.wrong(name.mark, "the host name " + quoted(name->to_string()) + " is served twice",
+      reading.wrong(name.mark, "the host name " + in_backquotes(name->to_string()) + " is served twice",
                     "the first is at " + stands_at(*before->second) +
                         ": case and a trailing dot make no difference");
     }
@@ -86,7 +86,7 @@ void check_addresses(Reading& reading, Config const& config) {
     auto const [before, inserted] = seen.emplace(address.to_string(), &mark);
     if (inserted) return;
     reading.wrong(
-        mark, "the address " + quoted(address.to_string()) + " is used twice",
+        mark, "the address " + in_backquotes(address.to_string()) + " is used twice",
         "the first is at " + stands_at(*before->second) + ": one of them needs another port");
   };
   for (Listener const& listener : config.listeners) {

@@ -1,6 +1,6 @@
 // Type checks, ranges, unknown and missing keys.
 #include "map_reader.hpp"
-#include "quoted.hpp"
+#include "in_backquotes.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -19,7 +19,7 @@ std::string shown(std::string_view text) {
   for (char& c : out) {
     if (static_cast<unsigned char>(c) < 0x20) c = ' ';
   }
-  return text.size() > most ? quoted(out + "...") : quoted(out);
+  return text.size() > most ? in_backquotes(out + "...") : in_backquotes(out);
 }
 
 std::pair<std::string_view, std::string_view> bounds(std::string_view range) {
@@ -86,7 +86,7 @@ std::string place_name(std::string_view prefix) {
     if (known == prefix) return std::string{name};
   }
   std::size_t const dot = prefix.rfind('.');
-  return quoted(dot == prefix.npos ? prefix : prefix.substr(dot + 1));
+  return in_backquotes(dot == prefix.npos ? prefix : prefix.substr(dot + 1));
 }
 
 // Where a key that is unknown here is known.
@@ -137,18 +137,18 @@ std::string resolve_path(SourceText const& source, std::string_view written) {
 bool is_text(Reading& reading, std::string_view name, Value value, std::string_view wanted) {
   if (value.is_scalar() && !value.is_null()) return true;
   std::string const is{value.is_scalar() ? "empty" : kind_name(value)};
-  reading.wrong(value, quoted(name) + " must be " + std::string{wanted} + ", but is " + is);
+  reading.wrong(value, in_backquotes(name) + " must be " + std::string{wanted} + ", but is " + is);
   return false;
 }
 
 bool is_line(Reading& reading, std::string_view name, Value value) {
   if (!is_text(reading, name, value, "text")) return false;
   if (value.text().empty()) {
-    reading.wrong(value, quoted(name) + " is empty", "write a value, or remove the key");
+    reading.wrong(value, in_backquotes(name) + " is empty", "write a value, or remove the key");
     return false;
   }
   if (has_control(value.text())) {
-    reading.wrong(value, quoted(name) + " must be one line without control characters");
+    reading.wrong(value, in_backquotes(name) + " must be one line without control characters");
     return false;
   }
   return true;
@@ -156,7 +156,7 @@ bool is_line(Reading& reading, std::string_view name, Value value) {
 
 FilePath read_path(Reading& reading, std::string_view name, Value value) {
   if (value.is_scalar() && value.text().starts_with("-----BEGIN")) {
-    reading.wrong(value, quoted(name) + " holds the text of a PEM file",
+    reading.wrong(value, in_backquotes(name) + " holds the text of a PEM file",
                   "save it as a file of its own and write its path here");
     return {};
   }
@@ -195,7 +195,7 @@ MapReader::MapReader(Reading& reading, Value map, std::string_view prefix)
       auto const at = static_cast<std::size_t>(known - keys_.begin());
       if (!found_[at]) found_[at] = value;
       if (value.is_null()) {
-        reading_.wrong(key, quoted(key.text()) + " has no value",
+        reading_.wrong(key, in_backquotes(key.text()) + " has no value",
                        "write one behind or below it, or remove the key");
       }
     }
@@ -227,7 +227,7 @@ void MapReader::finish() {
     if (!keys_[i]->required || found_[i] || meant_[i]) continue;
     std::string const where = prefix_.empty() ? "" : " in " + place_name(prefix_);
     reading_.wrong(
-        map_, "missing key " + quoted(keys_[i]->name()) + where,
+        map_, "missing key " + in_backquotes(keys_[i]->name()) + where,
         "add `" + std::string{keys_[i]->name()} + ": ...`. " + std::string{keys_[i]->summary});
   }
 }
@@ -265,7 +265,7 @@ bool MapReader::is_meant(std::string_view name) const {
 
 void MapReader::wrong_value(Key const& key, Value value, std::string_view wanted) {
   std::string const is = value.is_scalar() ? shown(value.text()) : std::string{kind_name(value)};
-  reading_.wrong(value, quoted(key.name()) + " must be " + std::string{wanted} + ", but is " + is,
+  reading_.wrong(value, in_backquotes(key.name()) + " must be " + std::string{wanted} + ", but is " + is,
                  key.range.empty() ? "" : range_hint(key));
 }
 
@@ -284,7 +284,7 @@ void MapReader::flag(std::string_view name, Setting<bool>& out) {
     if (word == "no" || word == "off" || word == "0" || word == "false") hint = "write `false`";
     if (!hint.empty() && !value.is_plain()) hint += " without quotes";
   }
-  reading_.wrong(value, quoted(name) + " must be true or false, but is " + is, std::move(hint));
+  reading_.wrong(value, in_backquotes(name) + " must be true or false, but is " + is, std::move(hint));
 }
 
 void MapReader::number(std::string_view name, Setting<std::uint64_t>& out) {
@@ -299,7 +299,7 @@ void MapReader::number(std::string_view name, Setting<std::uint64_t>& out) {
   if (!number) return wrong_value(key, value, "a whole number");
   auto const [low, high] = bounds(key.range);
   if (*number < *parse_number(low) || *number > *parse_number(high)) {
-    reading_.wrong(value, quoted(name) + " is out of range", range_hint(key));
+    reading_.wrong(value, in_backquotes(name) + " is out of range", range_hint(key));
     return;
   }
   out = {*number, value.mark()};
@@ -314,13 +314,13 @@ void MapReader::duration(std::string_view name, Setting<Duration>& out) {
     bool const bare = value.is_scalar() && parse_number(value.text()).has_value();
     std::string const wanted = "a duration such as 250ms, 3s, 5m, 2h or 1d";
     if (!bare) return wrong_value(key, value, wanted);
-    reading_.wrong(value, quoted(name) + " needs a unit",
+    reading_.wrong(value, in_backquotes(name) + " needs a unit",
                    "write " + std::string{value.text()} + "s for seconds, or ms, m, h, d");
     return;
   }
   auto const [low, high] = bounds(key.range);
   if (*duration < *parse_duration(low) || *duration > *parse_duration(high)) {
-    reading_.wrong(value, quoted(name) + " is out of range", range_hint(key));
+    reading_.wrong(value, in_backquotes(name) + " is out of range", range_hint(key));
     return;
   }
   out = {*duration, value.mark()};
@@ -338,13 +338,13 @@ void MapReader::size(std::string_view name, Setting<ByteCount>& out) {
   if (!size) {
     bool const bare = value.is_scalar() && parse_number(value.text()).has_value();
     if (!bare) return wrong_value(key, value, "a size such as 512B, 32KiB, 10MiB or 1GiB");
-    reading_.wrong(value, quoted(name) + " needs a unit",
+    reading_.wrong(value, in_backquotes(name) + " needs a unit",
                    "write " + std::string{value.text()} + "B for bytes, or KiB, MiB, GiB");
     return;
   }
   auto const [low, high] = bounds(key.range);
   if (*size < *parse_size(low) || *size > *parse_size(high)) {
-    reading_.wrong(value, quoted(name) + " is out of range", range_hint(key));
+    reading_.wrong(value, in_backquotes(name) + " is out of range", range_hint(key));
     return;
   }
   out = {*size, value.mark()};
@@ -364,7 +364,7 @@ void MapReader::lines(std::string_view name, Setting<std::string>& out) {
            static_cast<unsigned char>(c) == 0x7F;
   });
   if (controls) {
-    reading_.wrong(value, quoted(name) + " holds control characters");
+    reading_.wrong(value, in_backquotes(name) + " holds control characters");
     return;
   }
   out = {std::string{text}, value.mark()};
@@ -385,7 +385,7 @@ void MapReader::paths(std::string_view name, std::vector<FilePath>& out) {
     auto const before = std::find(out.begin(), out.end(), path);
     if (before != out.end()) {
       reading_.wrong(value,
-                     "the file " + shown(value.text()) + " is named twice in " + quoted(name),
+                     "the file " + shown(value.text()) + " is named twice in " + in_backquotes(name),
                      "remove one of them");
       return;
     }
@@ -398,7 +398,7 @@ void MapReader::one_or_more(std::string_view name, std::function<void(Value)> co
   if (!value) return;
   if (!value.is_sequence()) return each(value);
   if (value.count() == 0) {
-    reading_.wrong(value, quoted(name) + " is an empty list",
+    reading_.wrong(value, in_backquotes(name) + " is an empty list",
                    "name at least one, or remove the key");
   }
   for (Value entry = value.first(); entry; entry = entry.next()) each(entry);
@@ -408,7 +408,7 @@ void MapReader::entries(std::string_view name, std::function<void(Value)> const&
   Value const value = get(name);
   if (!value) return;
   if (!value.is_sequence()) {
-    reading_.wrong(value, quoted(name) + " must be a list, but is " + std::string{kind_name(value)},
+    reading_.wrong(value, in_backquotes(name) + " must be a list, but is " + std::string{kind_name(value)},
                    "start each entry on a line of its own with `- `");
     return;
   }
@@ -430,7 +430,7 @@ bool MapReader::is_choice(Key const& key, Value value) {
   if (hint.empty() && !key.fallback.empty() && !key.fallback.starts_with("as ")) {
     hint = "the default is `" + std::string{key.fallback} + "`";
   }
-  reading_.wrong(value, quoted(key.name()) + " must be " + listed(words) + ", but is " + is,
+  reading_.wrong(value, in_backquotes(key.name()) + " must be " + listed(words) + ", but is " + is,
                  std::move(hint));
   return false;
 }

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "read_parts.hpp"
-#include "quoted.hpp"
+#include "in_backquotes.hpp"
 
 namespace certgate::config {
 namespace {
@@ -47,7 +47,7 @@ Listener read_listener(Reading& reading, Value value) {
     if (auto const network = IpNetwork::parse(entry.text())) {
       listener.trusted_sources.push_back({*network, entry.mark()});
     } else {
-      reading.wrong(entry, quoted(entry.text()) + " is neither an address nor a network",
+      reading.wrong(entry, in_backquotes(entry.text()) + " is neither an address nor a network",
                     network_hint(entry.text()));
     }
   });
@@ -78,7 +78,7 @@ void read_crl(Reading& reading, Value value, std::vector<CrlSource>& sources) {
     sources.push_back({CrlSource::Kind::path, std::move(path), {}, value.mark()});
   }
   if (std::count(sources.begin(), sources.end(), sources.back()) > 1) {
-    reading.wrong(value, quoted(value.text()) + " is named twice in `crl`", "remove one of them");
+    reading.wrong(value, in_backquotes(value.text()) + " is named twice in `crl`", "remove one of them");
     sources.pop_back();
   }
 }
@@ -98,7 +98,7 @@ ClientAuth read_client_auth(Reading& reading, Value value) {
   bool const asks = auth.mode.mark.written() && *auth.mode != ClientAuthMode::off;
   if (asks && !map.has("ca")) {
     reading.wrong(auth.mode.mark,
-                  "mode " + quoted(name_of(*auth.mode)) + " without `ca`: nobody could be verified",
+                  "mode " + in_backquotes(name_of(*auth.mode)) + " without `ca`: nobody could be verified",
                   "add `ca: client-ca.pem` with the CAs that issue your clients' certificates; the "
                   "system's trust store is never used for clients");
   }
@@ -151,7 +151,7 @@ Route read_route(Reading& reading, Value value) {
   if (!map.good()) return route;
   if (Value const path = map.get("path"); path && is_line(reading, "path", path)) {
     if (auto const mistake = path_mistake(path.text()); !mistake.empty()) {
-      reading.wrong(path, "the path " + quoted(path.text()) + " " + mistake,
+      reading.wrong(path, "the path " + in_backquotes(path.text()) + " " + mistake,
                     "write it as it is requested, such as `/v2`");
     } else {
       std::string_view text = path.text();
@@ -177,7 +177,7 @@ Host read_host(Reading& reading, Value value, Config const& config) {
     if (parsed) {
       host.names.push_back({std::move(*parsed), name.mark()});
     } else {
-      reading.wrong(name, quoted(name.text()) + " is not a host name: " + parsed.error().detail);
+      reading.wrong(name, in_backquotes(name.text()) + " is not a host name: " + parsed.error().detail);
     }
   });
   read_identities(reading, map, host);
@@ -211,7 +211,7 @@ void read_names(MapReader& map, std::string_view name, std::vector<Setting<std::
                c == '-' || c == '_';
       });
       if (!good) {
-        map.reading().wrong(value, quoted(word) + " is not a name for " + quoted(name),
+        map.reading().wrong(value, in_backquotes(word) + " is not a name for " + in_backquotes(name),
                             "name them one by one, without +, ! and @");
       } else {
         out.push_back({std::string{word}, value.mark()});
@@ -269,7 +269,7 @@ void read_forwarded_certificates(MapReader& map,
     Setting<ForwardedCertificate> family;
     if (!map.choice_of(key, entry, family)) return;
     if (std::find(families.begin(), families.end(), family) != families.end()) {
-      map.reading().wrong(entry, quoted(entry.text()) + " is named twice", "remove one of them");
+      map.reading().wrong(entry, in_backquotes(entry.text()) + " is named twice", "remove one of them");
       return;
     }
     families.push_back(family);

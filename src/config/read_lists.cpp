@@ -3,7 +3,7 @@
 
 #include "read_parts.hpp"
 #include "utf8_text.hpp"
-#include "quoted.hpp"
+#include "in_backquotes.hpp"
 
 namespace certgate::config {
 namespace {
@@ -80,7 +80,7 @@ void read_values(Reading& reading, Value values, List& list, bool typed) {
   list.entries.reserve(values.count());
   for (Value entry = values.first(); entry; entry = entry.next()) {
     if (!entry.is_scalar() || entry.is_null()) {
-      reading.wrong(entry, "an entry of list " + quoted(*list.name) + " must be a value, but is " +
+      reading.wrong(entry, "an entry of list " + in_backquotes(*list.name) + " must be a value, but is " +
                                std::string{entry.is_scalar() ? "empty" : kind_name(entry)});
       continue;
     }
@@ -98,7 +98,7 @@ void read_list_file(Reading& reading, List& list, bool typed) {
   auto text = reading.files.read(list.file.resolved);
   if (!text) {
     reading.wrong(list.file.mark,
-                  "cannot read " + quoted(list.file.written) + ": " + text.error().detail,
+                  "cannot read " + in_backquotes(list.file.written) + ": " + text.error().detail,
                   "paths are relative to the file that names them");
     return;
   }
@@ -121,7 +121,7 @@ List read_list(Reading& reading, Value name, Value value) {
   }
   if (!value.is_mapping()) {
     reading.wrong(value,
-                  "list " + quoted(name.text()) + " must be a list of values, or a map with `file`",
+                  "list " + in_backquotes(name.text()) + " must be a list of values, or a map with `file`",
                   "write [" + std::string{value.text().substr(0, 40)} + "]");
     return list;
   }
@@ -138,7 +138,7 @@ List read_list(Reading& reading, Value name, Value value) {
   map.path("file", list.file);
   if (!list.file.empty()) read_list_file(reading, list, typed);
   if (map.has("values") == map.has("file")) {
-    reading.wrong(name, "list " + quoted(name.text()) + " needs either `values` or `file`",
+    reading.wrong(name, "list " + in_backquotes(name.text()) + " needs either `values` or `file`",
                   map.has("file") ? "keep one of them" : "add one of them");
   }
   return list;
@@ -161,7 +161,7 @@ std::vector<List> read_lists(MapReader& top) {
     if (name.is_scalar()) {
       if (!is_list_name(name.text())) {
         bool const dollar = name.text().starts_with('$');
-        top.reading().wrong(name, quoted(name.text()) + " is not a name for a list",
+        top.reading().wrong(name, in_backquotes(name.text()) + " is not a name for a list",
                             dollar ? "leave the dollar sign to the rules: `in $name`"
                                    : "use a-z, 0-9, `_` and `.`, not at the ends");
       }

@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "read_parts.hpp"
-#include "quoted.hpp"
+#include "in_backquotes.hpp"
 
 namespace certgate::config {
 namespace {
@@ -22,7 +22,7 @@ void read_host_text(MapReader& map, std::string_view name, Setting<std::string>&
   if (host) {
     out = {std::move(*host), value.mark()};
   } else {
-    map.reading().wrong(value, quoted(name) + " is not a host name: " + host.error().detail);
+    map.reading().wrong(value, in_backquotes(name) + " is not a host name: " + host.error().detail);
   }
 }
 
@@ -34,12 +34,12 @@ void read_server(Reading& reading, Value value, Origin& origin) {
     if (value.text().find("://") == std::string_view::npos && !value.text().starts_with("unix")) {
       hint = "write http://" + std::string{value.text()};
     }
-    reading.wrong(value, quoted(value.text()) + " is not a server: " + url.error().detail, hint);
+    reading.wrong(value, in_backquotes(value.text()) + " is not a server: " + url.error().detail, hint);
     return;
   }
   Setting<ServerUrl> server{std::move(*url), value.mark()};
   if (std::find(origin.servers.begin(), origin.servers.end(), server) != origin.servers.end()) {
-    reading.wrong(value, "the server " + quoted(value.text()) + " is named twice",
+    reading.wrong(value, "the server " + in_backquotes(value.text()) + " is named twice",
                   "remove one of them");
     return;
   }
@@ -104,7 +104,7 @@ void read_health(Reading& reading, Value value, Health& health) {
   for (std::string_view const name :
        {"host", "interval", "timeout", "healthy_after", "unhealthy_after", "status"}) {
     if (!map.has(name)) continue;
-    reading.wrong(map.get(name), quoted(name) + " has no effect without `path`",
+    reading.wrong(map.get(name), in_backquotes(name) + " has no effect without `path`",
                   "add `path: /healthz` to check the servers actively");
     return;
   }
@@ -146,7 +146,7 @@ std::vector<Origin> read_origins(MapReader& top) {
   for (Value name = map.first(); name;) {
     Value const value = name.next();
     if (name.is_scalar() && !is_name(name.text())) {
-      top.reading().wrong(name, quoted(name.text()) + " is not a name for an origin",
+      top.reading().wrong(name, in_backquotes(name.text()) + " is not a name for an origin",
                           "use letters, digits, `-`, `_` and `.`");
     }
     if (name.is_scalar()) origins.push_back(read_origin(top.reading(), name, value));

@@ -6,7 +6,7 @@
 #include "certgate/base/encoding.hpp"
 #include "expression_text.hpp"
 #include "read_parts.hpp"
-#include "quoted.hpp"
+#include "in_backquotes.hpp"
 
 namespace certgate::config {
 namespace {
@@ -48,13 +48,13 @@ bool is_cut_by_comment(Value value) {
 ExpressionText read_expression(Reading& reading, std::string_view name, Value value) {
   if (!is_text(reading, name, value, "an expression")) return {};
   if (is_cut_by_comment(value)) {
-    reading.wrong(value, quoted(name) + " ends at ` #`, where YAML begins a comment",
+    reading.wrong(value, in_backquotes(name) + " ends at ` #`, where YAML begins a comment",
                   "put the whole expression in 'single quotes', or below `>-`");
     return {};
   }
   ExpressionText expression = expression_text(value);
   if (expression.text().find_first_not_of(" \t\r\n") == std::string::npos) {
-    reading.wrong(value, quoted(name) + " is empty",
+    reading.wrong(value, in_backquotes(name) + " is empty",
                   name == "expression" ? "write `true` to match every request"
                                        : "write a field or a literal, or remove it");
   }
@@ -104,13 +104,13 @@ MtlsForm read_mtls(Reading& reading, Value value) {
     } else if (host) {
       form.hosts.push_back({std::move(*host), entry.mark()});
     } else {
-      reading.wrong(entry, quoted(entry.text()) + " is not a host name: " + host.error().detail);
+      reading.wrong(entry, in_backquotes(entry.text()) + " is not a host name: " + host.error().detail);
     }
   });
   map.one_or_more("paths", [&](Value entry) {
     if (!is_line(reading, "paths", entry)) return;
     if (!entry.text().starts_with('/')) {
-      reading.wrong(entry, "the path " + quoted(entry.text()) + " must start with a slash",
+      reading.wrong(entry, "the path " + in_backquotes(entry.text()) + " must start with a slash",
                     "write `/" + std::string{entry.text()} + "`");
       return;
     }
@@ -125,7 +125,7 @@ void read_action(MapReader& map, Rule& rule) {
   if (!value) return;
   if (value.is_scalar() && std::find(std::begin(foreign_actions), std::end(foreign_actions),
                                      value.text()) != std::end(foreign_actions)) {
-    map.reading().wrong(value, "the action " + quoted(value.text()) + " does not exist in certgate",
+    map.reading().wrong(value, "the action " + in_backquotes(value.text()) + " does not exist in certgate",
                         "write block, allow or log");
     return;
   }
@@ -164,7 +164,7 @@ Rule read_rule(Reading& reading, Value value) {
 void read_rule_list(Reading& reading, std::string_view name, Value list, std::vector<Rule>& rules) {
   if (!list.is_sequence()) {
     reading.wrong(list,
-                  quoted(name) + " must be a list of rules, but is " + std::string{kind_name(list)},
+                  in_backquotes(name) + " must be a list of rules, but is " + std::string{kind_name(list)},
                   "start each rule with `- name: ...`");
     return;
   }
@@ -177,7 +177,7 @@ void read_rule_list(Reading& reading, std::string_view name, Value list, std::ve
 void read_rule_file(Reading& reading, FilePath const& path, std::vector<Rule>& rules) {
   auto text = reading.files.read(path.resolved);
   if (!text) {
-    reading.wrong(path.mark, "cannot read " + quoted(path.written) + ": " + text.error().detail,
+    reading.wrong(path.mark, "cannot read " + in_backquotes(path.written) + ": " + text.error().detail,
                   "paths are relative to the file that names them");
     return;
   }
@@ -201,7 +201,7 @@ void check_rule_names(Reading& reading, std::vector<Rule> const& rules) {
     auto const [entry, inserted] = seen.emplace(*rule.name, &rule.name.mark);
     if (inserted) continue;
     Place const before = entry->second->place();
-    reading.wrong(rule.name.mark, "a second rule with the name " + quoted(*rule.name),
+    reading.wrong(rule.name.mark, "a second rule with the name " + in_backquotes(*rule.name),
                   "the first is at " + before.file + ":" + std::to_string(before.line) +
                       ": names stand in logs and metrics and must differ");
   }
@@ -218,14 +218,14 @@ std::string comparable(std::string_view name) {
 
 bool is_field_name(Reading& reading, Value name) {
   if (!name.is_scalar() || !is_token(name.text())) {
-    reading.wrong(name, quoted(name.is_scalar() ? name.text() : "") + " is not a field name",
+    reading.wrong(name, in_backquotes(name.is_scalar() ? name.text() : "") + " is not a field name",
                   "field names have letters, digits and hyphens, and no colon");
     return false;
   }
   std::string const compared = comparable(name.text());
   if (std::find(std::begin(reserved_fields), std::end(reserved_fields), compared) !=
       std::end(reserved_fields)) {
-    reading.wrong(name, quoted(name.text()) + " cannot be set or removed",
+    reading.wrong(name, in_backquotes(name.text()) + " cannot be set or removed",
                   compared == "host" ? "`preserve_host` of the origin decides about Host"
                                      : "the proxy itself answers for the framing of messages");
     return false;
@@ -266,7 +266,7 @@ void read_request_headers(Reading& reading, Value value, RequestHeaders& headers
     // The very same key twice in a map is reported as such already.
     if (!inserted && before->second != name.text()) {
       reading.wrong(name,
-                    "the field " + quoted(name.text()) + " is " + quoted(before->second) + " again",
+                    "the field " + in_backquotes(name.text()) + " is " + in_backquotes(before->second) + " again",
                     "case, `-` and `_` make no difference; what is set is removed first anyway");
     }
     return inserted;
@@ -291,7 +291,7 @@ void read_request_headers(Reading& reading, Value value, RequestHeaders& headers
     if (!is_field_name(reading, name)) return;
     bool const in_set = seen.contains(comparable(name.text()));
     if (in_set && seen[comparable(name.text())] == name.text()) {
-      reading.wrong(name, "the field " + quoted(name.text()) + " is named twice",
+      reading.wrong(name, "the field " + in_backquotes(name.text()) + " is named twice",
                     "what is set is removed first anyway");
     } else if (is_new(name)) {
       headers.remove.push_back({std::string{name.text()}, name.mark()});

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "read_parts.hpp"
-#include "quoted.hpp"
+#include "in_backquotes.hpp"
 
 namespace certgate::config {
 namespace {
@@ -13,7 +13,7 @@ void read_named_values(Reading& reading, std::string_view what, Value map, bool 
                        NamedValues& out) {
   if (!map) return;
   if (!map.is_mapping()) {
-    reading.wrong(map, quoted(what) + " must be a map, but is " + std::string{kind_name(map)},
+    reading.wrong(map, in_backquotes(what) + " must be a map, but is " + std::string{kind_name(map)},
                   "write `name: value`, one a line");
     return;
   }
@@ -46,7 +46,7 @@ void read_url(Reading& reading, Value value, RuleTest& test) {
     good = canonical_host(authority.substr(0, colon)).has_value();
   }
   if (!good) {
-    reading.wrong(value, "`url` must be an https:// URL with a host, but is " + quoted(text),
+    reading.wrong(value, "`url` must be an https:// URL with a host, but is " + in_backquotes(text),
                   "write https://api.example.com/v1/x");
     return;
   }
@@ -64,7 +64,7 @@ void read_request(Reading& reading, Value value, RuleTest& test) {
     if (address) {
       test.source_ip = {address, ip.mark()};
     } else {
-      reading.wrong(ip, quoted(ip.text()) + " is not an IP address", "write 192.0.2.1");
+      reading.wrong(ip, in_backquotes(ip.text()) + " is not an IP address", "write 192.0.2.1");
     }
   }
 }
@@ -121,7 +121,7 @@ Result<TestFile, Diagnostics> parse_tests(SourceText source) {
       if (key.is_scalar() && key.text() == "tests") {
         found = value;
       } else if (key.is_scalar()) {
-        reading.wrong(key, "unknown key " + quoted(key.text()) + " in a test file",
+        reading.wrong(key, "unknown key " + in_backquotes(key.text()) + " in a test file",
                       "it holds `tests:` and nothing else");
       }
       key = value.next();

@@ -16,7 +16,7 @@ constexpr UnixSeconds warn_before = 30 * day;
 // A file with more CAs for an origin is a collection, of which nobody watches each one.
 constexpr std::size_t most_watched_upstream_cas = 16;
 
-std::string quoted(std::string const& path) { return "`" + path + "`"; }
+std::string in_backquotes(std::string const& path) { return "`" + path + "`"; }
 
 // Equal for equal sets, whatever their order: Trust sorts its anchors, a file does not.
 void append_set(std::string& key, std::vector<x509::Digest> digests) {
@@ -93,13 +93,13 @@ void Materials::note_expiry(Expiry expiry, config::Mark const& mark) {
 std::string const* Materials::contents(config::FilePath const& path, char const* what) {
   auto const& read = file(path.resolved);
   if (!read.error.empty()) {
-    complain(path.mark, std::string("cannot read the ") + what + " " + quoted(path.resolved) +
+    complain(path.mark, std::string("cannot read the ") + what + " " + in_backquotes(path.resolved) +
                             ": " + read.error,
              "paths are relative to the file that names them");
     return nullptr;
   }
   if (read.bytes.empty()) {
-    complain(path.mark, std::string("the ") + what + " " + quoted(path.resolved) + " is empty",
+    complain(path.mark, std::string("the ") + what + " " + in_backquotes(path.resolved) + " is empty",
              "was it read while being written? Write another file and rename it into place");
     return nullptr;
   }
@@ -110,7 +110,7 @@ void Materials::warn_about_key_permissions(config::FilePath const& key) {
   struct stat status{};
   if (::stat(key.resolved.c_str(), &status) != 0) return;
   if ((status.st_mode & (S_IRWXO | S_IWGRP)) == 0) return;
-  warn(key.mark, "the private key " + quoted(key.resolved) + " can be read or changed by others",
+  warn(key.mark, "the private key " + in_backquotes(key.resolved) + " can be read or changed by others",
        "chmod 600 " + key.resolved);
 }
 
@@ -130,7 +130,7 @@ tls::ServerIdentity::Pointer Materials::identity(config::FilePath const& certifi
                            detail.find("not a certificate") == std::string::npos;
     auto const& place = about_key ? key : certificate;
     bool const mismatch = detail.find("does not belong") != std::string::npos;
-    complain(place.mark, quoted(place.resolved) + ": " + detail,
+    complain(place.mark, in_backquotes(place.resolved) + ": " + detail,
              mismatch ? "name the key that the certificate was requested with, or, where the file "
                         "holds a chain, put the server's own certificate first"
                       : "");
@@ -140,7 +140,7 @@ tls::ServerIdentity::Pointer Materials::identity(config::FilePath const& certifi
   for (auto const& warning : (*parsed)->warnings(at_)) {
     // Dates are told with the expiries, below.
     if (warning.find("expire") == std::string::npos) {
-      warn(certificate.mark, quoted(certificate.resolved) + ": " + warning);
+      warn(certificate.mark, in_backquotes(certificate.resolved) + ": " + warning);
     }
   }
   auto const& leaf = (*parsed)->leaf();
@@ -173,7 +173,7 @@ std::optional<std::vector<x509::Certificate::Pointer>> Materials::authorities(
       }
       auto parsed = x509::parse_certificates(*pem);
       if (!parsed) {
-        complain(path.mark, "the CA file " + quoted(path.resolved) + ": " + parsed.error().detail,
+        complain(path.mark, "the CA file " + in_backquotes(path.resolved) + ": " + parsed.error().detail,
                  "it must hold one or more certificates in PEM");
         good = false;
         continue;
@@ -183,7 +183,7 @@ std::optional<std::vector<x509::Certificate::Pointer>> Materials::authorities(
     for (auto const& certificate : at->second) {
       if (kind == Expiry::Kind::client_ca && !certificate->is_ca()) {
         complain(path.mark, "`" + std::string(certificate->subject_dn()) + "` in " +
-                                quoted(path.resolved) + " is not a CA certificate",
+                                in_backquotes(path.resolved) + " is not a CA certificate",
                  "name the certificate that issued the clients' certificates, not one of theirs");
         good = false;
         continue;
@@ -246,12 +246,12 @@ std::optional<std::vector<std::string>> Materials::crl_paths(config::CrlSource c
   }
   if (error) {
     complain(source.mark,
-             "cannot list the folder " + quoted(source.path.resolved) + ": " + error.message());
+             "cannot list the folder " + in_backquotes(source.path.resolved) + ": " + error.message());
     return std::nullopt;
   }
   std::sort(paths.begin(), paths.end());
   if (paths.empty()) {
-    complain(source.mark, "the folder " + quoted(source.path.resolved) + " holds no CRL",
+    complain(source.mark, "the folder " + in_backquotes(source.path.resolved) + " holds no CRL",
              "put the lists there first, or leave `crl` out");
     return std::nullopt;
   }
@@ -359,7 +359,7 @@ std::optional<RevocationSet> Materials::revocations(
     for (auto const& [path, mark] : paths) {
       auto parsed = x509::parse_crls(file(path).bytes);
       if (!parsed) {
-        complain(mark, "the CRL " + quoted(path) + ": " + parsed.error().detail,
+        complain(mark, "the CRL " + in_backquotes(path) + ": " + parsed.error().detail,
                  "a CRL is PEM (BEGIN X509 CRL) or DER; write it under another name and rename it "
                  "into place, so that it is never read half written");
         return std::nullopt;

@@ -60,7 +60,7 @@ bool is_uri(std::string_view text) {
   return scheme_fine && is_printable_ascii(text) && text.find_first_of("<>\"{}|\\^`") == text.npos;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_backquotes(std::string_view text) {
   std::string out = "\"";
   append_json_escaped(out, text);
   return out + '"';
@@ -119,22 +119,22 @@ Result<AlternativeName> AlternativeName::parse(NameKind kind, std::string_view t
         return AlternativeName(kind, ascii_lower(text));
       }
       return fail(ErrorCode::invalid,
-                  quoted(text) + " is not a DNS name (such as api.example.com)");
+                  in_backquotes(text) + " is not a DNS name (such as api.example.com)");
     }
     case NameKind::uri:
       if (is_uri(text)) return AlternativeName(kind, std::string(text));
       return fail(ErrorCode::invalid,
-                  quoted(text) + " is not a URI (such as spiffe://example.org/sensor-7)");
+                  in_backquotes(text) + " is not a URI (such as spiffe://example.org/sensor-7)");
     case NameKind::email:
       if (is_email(text)) return AlternativeName(kind, std::string(text));
       return fail(ErrorCode::invalid,
-                  quoted(text) + " is not an e-mail address (such as ann@example.org)");
+                  in_backquotes(text) + " is not an e-mail address (such as ann@example.org)");
     case NameKind::ip:
       if (auto const address = IpAddress::parse(text)) {
         return AlternativeName(kind, address->to_string());
       }
       return fail(ErrorCode::invalid,
-                  quoted(text) + " is not an IP address (such as 192.0.2.7 or 2001:db8::7)");
+                  in_backquotes(text) + " is not an IP address (such as 192.0.2.7 or 2001:db8::7)");
   }
   return fail(ErrorCode::internal, "unknown kind of name");
 }
@@ -142,14 +142,14 @@ Result<AlternativeName> AlternativeName::parse(NameKind kind, std::string_view t
 Result<NameSubtree> NameSubtree::parse(NameKind kind, std::string_view text) {
   if (kind == NameKind::ip) {
     if (auto const network = IpNetwork::parse(text)) return NameSubtree(kind, network->to_string());
-    return fail(ErrorCode::invalid, quoted(text) + " is not a network (such as 10.0.0.0/8)");
+    return fail(ErrorCode::invalid, in_backquotes(text) + " is not a network (such as 10.0.0.0/8)");
   }
   // RFC 5280 §4.2.1.10: a URI constraint "begins with a period" for hosts within a domain; the
   // same form is in use for e-mail.
   auto domain = text;
   if (kind != NameKind::dns && domain.starts_with('.')) domain.remove_prefix(1);
   if (!is_domain(domain)) {
-    return fail(ErrorCode::invalid, quoted(text) + " is not a domain (such as example.com)");
+    return fail(ErrorCode::invalid, in_backquotes(text) + " is not a domain (such as example.com)");
   }
   return NameSubtree(kind, ascii_lower(text));
 }
@@ -158,7 +158,7 @@ Result<void> check_subject(Subject const& subject) {
   auto const check = [](std::string_view what, std::string const& text) -> Result<void> {
     auto const characters = count_characters(text);
     if (!characters) {
-      return fail(ErrorCode::invalid, std::string(what) + ' ' + quoted(text) +
+      return fail(ErrorCode::invalid, std::string(what) + ' ' + in_backquotes(text) +
                                           " is not plain UTF-8 text without control characters");
     }
     if (*characters > max_common_name_characters) {

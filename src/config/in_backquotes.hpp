@@ -6,6 +6,6 @@
 
 namespace certgate::config {
 
-inline std::string quoted(std::string_view text) { return "`" + std::string{text} + "`"; }
+inline std::string in_backquotes(std::string_view text) { return "`" + std::string{text} + "`"; }
 
 }  // namespace certgate::config
