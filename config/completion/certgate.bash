@@ -14,14 +14,14 @@ _certgate() {
       check) words="--config --at --dump --offline --json --help" ;;
       explain) words="--config --url --method --header --client-cert --source-ip --json --help" ;;
       test) words="--config --json --help" ;;
-      rule) words="preview --host --path --allow-revoked --help" ;;
+      rule) words="preview --host --path --allow-revoked --json --help" ;;
       replay) words="--config --json --help" ;;
-      reload) words="--config --admin --help" ;;
+      reload) words="--config --admin --json --help" ;;
       status) words="--config --admin --json --help" ;;
-      deny) words="--config --admin --serial --fingerprint --subject --issuer --for --reason --help" ;;
-      undeny) words="--config --admin --serial --fingerprint --subject --issuer --help" ;;
+      deny) words="--config --admin --serial --fingerprint --subject --issuer --for --reason --json --help" ;;
+      undeny) words="--config --admin --serial --fingerprint --subject --issuer --json --help" ;;
       denies) words="--config --admin --json --help" ;;
-      doctor) words="--config --host --ca --cert --key --path --method --help" ;;
+      doctor) words="--config --host --ca --cert --key --path --method --json --help" ;;
       demo) words="--address --once --help" ;;
       ca) words="init issue sign renew revoke restore list crl hand-out --help" ;;
     esac

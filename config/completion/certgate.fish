@@ -11,7 +11,7 @@ complete -c certgate -n "__fish_seen_subcommand_from explain" -l method -x -a "G
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l header -x
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l client-cert -r
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l source-ip -x
-complete -c certgate -n "__fish_seen_subcommand_from check explain test replay status denies" -l json
+complete -c certgate -n "__fish_seen_subcommand_from check explain test rule replay reload status deny undeny denies doctor" -l json
 complete -c certgate -n "__fish_seen_subcommand_from reload status deny undeny denies" -l admin -x
 complete -c certgate -n "__fish_seen_subcommand_from rule" -f -a preview
 complete -c certgate -n "__fish_seen_subcommand_from rule" -l host -x

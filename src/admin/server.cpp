@@ -139,7 +139,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       }
       case Route::reload:
         wait_for_command();
-        return control.reload(when_done());
+        return control.reload(std::string_view{text_}.substr(0, wanted), when_done());
       case Route::command:
         wait_for_command();
         if (!control.command(command_, std::string_view{text_}.substr(0, wanted), when_done())) {

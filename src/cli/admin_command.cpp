@@ -51,13 +51,14 @@ std::optional<admin::Address> find_address(AdminOptions const& options) {
   return std::move(*address);
 }
 
-int show(Result<admin::Answer> const& answer, unsigned expected) {
+int show(Result<admin::Answer> const& answer, bool as_json) {
   if (!answer) {
     std::fprintf(stderr, "certgate: %s\n", answer.error().detail.c_str());
     return 1;
   }
-  bool const good = answer->status == expected;
-  std::fputs(answer->body.c_str(), good ? stdout : stderr);
+  bool const good = answer->status == 200;
+  bool const is_json = as_json && answer->body.starts_with('{');
+  std::fputs(answer->body.c_str(), good || is_json ? stdout : stderr);
   return good ? 0 : 1;
 }
 
@@ -66,6 +67,7 @@ void add_reload_command(CLI::App& root, int& exit_status) {
       "reload", "Have the running certgate reload, and wait for the verdict");
   auto const options = std::make_shared<AdminOptions>();
   add_options(*command, *options);
+  command->add_flag("--json", options->json, "Print one JSON object: version, changes, diagnostics");
   command->footer(
       "Exit status: 0 reloaded, 1 refused (nothing changed) or not reachable.\n"
       "Example: certgate reload --config certgate.yaml");
@@ -76,7 +78,7 @@ void add_reload_command(CLI::App& root, int& exit_status) {
       return;
     }
     admin::Client const client(*address, reload_patience);
-    exit_status = show(client.post("/reload"), 200);
+    exit_status = show(client.post("/reload", options->json ? R"({"json": true})" : ""), options->json);
   });
 }
 
@@ -94,7 +96,7 @@ void add_status_command(CLI::App& root, int& exit_status) {
       return;
     }
     admin::Client const client(*address, status_patience);
-    exit_status = show(client.get("/status"), 200);
+    exit_status = show(client.get("/status"), true);
   });
 }
 

@@ -35,30 +35,13 @@ bool parse_moment(std::string const& text, UnixSeconds& moment) {
   return true;
 }
 
-char const* word_for(Severity severity) {
-  switch (severity) {
-    case Severity::error: return "error";
-    case Severity::warning: return "warning";
-    case Severity::note: break;
-  }
-  return "note";
-}
-
 std::string format_json(std::string const& path, bool is_valid, Diagnostics const& told,
                         std::vector<gateway::Expiry> const& expiries) {
   using nlohmann::json;
   json answer = json::object();
   answer["config"] = path;
   answer["valid"] = is_valid;
-  answer["diagnostics"] = json::array();
-  for (auto const& diagnostic : told) {
-    answer["diagnostics"].push_back({{"severity", word_for(diagnostic.severity)},
-                                     {"file", diagnostic.place.file},
-                                     {"line", diagnostic.place.line},
-                                     {"column", diagnostic.place.column},
-                                     {"message", diagnostic.message},
-                                     {"hint", diagnostic.hint}});
-  }
+  answer["diagnostics"] = json::parse(gateway::format_diagnostics_json(told));
   answer["expiries"] = json::array();
   for (auto const& expiry : expiries) {
     answer["expiries"].push_back({{"kind", gateway::name_of(expiry.kind)},

@@ -37,6 +37,7 @@ void add_criteria(CLI::App& command, DenyOptions& options) {
   which->require_option(1);
   command.add_option("--issuer", options.issuer,
                      "With --serial: only certificates of this issuer (its whole subject)");
+  command.add_flag("--json", options.as_json, "Print one JSON object: entries, open connections");
 }
 
 // For the audit log. The socket is open to the daemon's own user and root only, so this is who
@@ -61,7 +62,7 @@ int post(DenyOptions const& options, char const* path, json const& body) {
   }
   admin::Client const client(*address, patience);
   auto const text = body.dump(-1, ' ', false, json::error_handler_t::replace);
-  return show(client.post(path, text), 200);
+  return show(client.post(path, text), options.as_json);
 }
 
 json criteria_of(DenyOptions const& options) {
@@ -71,6 +72,7 @@ json criteria_of(DenyOptions const& options) {
   if (!options.fingerprint.empty()) body["fingerprint"] = options.fingerprint;
   if (!options.subject.empty()) body["subject"] = options.subject;
   body["by"] = who_asks();
+  if (options.as_json) body["json"] = true;
   return body;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -15,46 +16,80 @@
 namespace certgate::cli {
 namespace {
 
+using nlohmann::json;
+
 struct DoctorOptions {
   std::string target, config, host, path = "/", method = "GET", ca, certificate, key;
+  bool as_json = false;
 };
 
-// Prints findings; true when none is bad.
-bool tell(std::vector<Finding> const& findings) {
-  bool good = true;
-  for (auto const& finding : findings) {
-    auto const* mark = "ok  ";
-    if (finding.grade == Finding::Grade::note) mark = "note";
-    if (finding.grade == Finding::Grade::bad) mark = "BAD ", good = false;
-    std::printf("  %s  %s\n", mark, finding.what.c_str());
-    if (!finding.remedy.empty()) std::printf("        -> %s\n", finding.remedy.c_str());
+// What is said, section by section; as sentences at once, as JSON at the end.
+class Report {
+ public:
+  explicit Report(DoctorOptions const& options) : as_json_(options.as_json) {
+    answer_["target"] = options.target;
+    answer_["findings"] = json::array();
+    answer_["hosts"] = json::array();
   }
-  return good;
-}
+
+  // Only for people.
+  void say(std::string const& text) const {
+    if (!as_json_) std::fputs(text.c_str(), stdout);
+  }
+  void set(char const* name, std::string_view value) { answer_["certificate"][name] = value; }
+  void begin_host(std::string const& host) {
+    say("host " + host + "\n");
+    answer_["hosts"].push_back({{"host", host}, {"findings", json::array()}});
+  }
+  void tell(std::vector<Finding> const& findings) {
+    for (auto const& finding : findings) tell(finding);
+  }
+  void tell(Finding const& finding) {
+    auto const *mark = "ok  ", *grade = "ok";
+    if (finding.grade == Finding::Grade::note) mark = grade = "note";
+    if (finding.grade == Finding::Grade::bad) mark = "BAD ", grade = "bad", is_good_ = false;
+    say(std::string("  ") + mark + "  " + finding.what + "\n");
+    if (!finding.remedy.empty()) say("        -> " + finding.remedy + "\n");
+    auto& hosts = answer_["hosts"];
+    auto& into = hosts.empty() ? answer_["findings"] : hosts.back()["findings"];
+    into.push_back({{"grade", grade}, {"what", finding.what}, {"remedy", finding.remedy}});
+  }
+  int finish() {
+    answer_["let_in"] = is_good_;
+    if (as_json_) std::puts(answer_.dump(1, ' ', false, json::error_handler_t::replace).c_str());
+    return is_good_ ? 0 : 1;
+  }
+  bool is_good() const { return is_good_; }
+
+ private:
+  bool as_json_;
+  bool is_good_ = true;
+  json answer_ = json::object();
+};
 
 // What the rules make of one request with this certificate.
-bool tell_decision(LoadedPolicy const& loaded, x509::ClientChain::Pointer const& chain,
-                   std::string const& host, DoctorOptions const& options) {
+Finding judge_request(LoadedPolicy const& loaded, x509::ClientChain::Pointer const& chain,
+                      std::string const& host, DoctorOptions const& options) {
   policy::SampleText text;
   text.method = options.method;
   text.url = "https://" + host + options.path;
   text.certificate = chain;
   auto const sample = loaded.sample(std::move(text));
-  if (!sample) return tell({{Finding::Grade::bad, sample.error().detail, {}}});
+  if (!sample) return {Finding::Grade::bad, sample.error().detail, {}};
   auto const scratch = std::make_unique<policy::Scratch>();
   auto const explained = policy::explain(loaded.policy(), **sample, *scratch);
   auto const remedy = "certgate explain --config " + options.config + " --url https://" + host +
                       options.path + " --client-cert " + options.target + " shows every rule";
   if (!explained.refused.empty()) {
-    return tell({{Finding::Grade::bad, explained.request + " is refused: " + explained.refused,
-                  "see the points above; " + remedy}});
+    return {Finding::Grade::bad, explained.request + " is refused: " + explained.refused,
+            "see the points above; " + remedy};
   }
   auto const& decision = explained.explanation.decision;
   auto const by = policy::describe(decision);
   if (decision.action == policy::Action::block) {
-    return tell({{Finding::Grade::bad, explained.request + " is blocked by " + by, remedy}});
+    return {Finding::Grade::bad, explained.request + " is blocked by " + by, remedy};
   }
-  return tell({{Finding::Grade::good, explained.request + " is allowed by " + by, {}}});
+  return {Finding::Grade::good, explained.request + " is allowed by " + by, {}};
 }
 
 int examine_file(DoctorOptions const& options) {
@@ -63,16 +98,23 @@ int examine_file(DoctorOptions const& options) {
     std::fprintf(stderr, "certgate doctor: %s\n", chain.error().detail.c_str());
     return 2;
   }
+  Report report(options);
   auto const& leaf = (*chain)->leaf();
-  std::printf("%s\n  subject      %s\n  issuer       %s\n  serial       %s\n  fingerprint  %s\n",
-              options.target.c_str(), std::string(leaf.subject_dn()).c_str(),
-              std::string(leaf.issuer_dn()).c_str(), std::string(leaf.serial()).c_str(),
-              std::string(leaf.fingerprint_sha256()).c_str());
-  auto const now = SystemClock{}.unix_seconds();
-  bool good = tell(examine_certificate(**chain, now));
+  report.say(options.target + "\n");
+  auto const show_name = [&](char const* name, std::string_view value) {
+    auto label = std::string("  ") + name;
+    label.resize(15, ' ');
+    report.say(label + std::string(value) + "\n");
+    report.set(name, value);
+  };
+  show_name("subject", leaf.subject_dn());
+  show_name("issuer", leaf.issuer_dn());
+  show_name("serial", leaf.serial());
+  show_name("fingerprint", leaf.fingerprint_sha256());
+  report.tell(examine_certificate(**chain, SystemClock{}.unix_seconds()));
   if (options.config.empty()) {
-    std::printf("Name the configuration with --config to see what its hosts would make of it.\n");
-    return good ? 0 : 1;
+    report.say("Name the configuration with --config to see what its hosts would make of it.\n");
+    return report.finish();
   }
   auto const loaded = LoadedPolicy::load(options.config);
   if (loaded == nullptr) return 2;
@@ -80,17 +122,18 @@ int examine_file(DoctorOptions const& options) {
   if (!options.host.empty()) hosts = {options.host};
   for (auto const& host : hosts) {
     auto const client = loaded->client_policy(host);
-    std::printf("host %s\n", host.c_str());
+    report.begin_host(host);
     if (!client) {
-      good = tell({{Finding::Grade::bad, "no entry of `hosts` serves this name",
-                    "the handshake is refused, or the client gets 421"}});
+      report.tell(Finding{Finding::Grade::bad, "no entry of `hosts` serves this name",
+                          "the handshake is refused, or the client gets 421"});
       continue;
     }
-    good = tell(examine_path(**chain, *client, loaded->now())) && good;
-    good = tell_decision(*loaded, *chain, host, options) && good;
+    report.tell(examine_path(**chain, *client, loaded->now()));
+    report.tell(judge_request(*loaded, *chain, host, options));
   }
-  std::printf(good ? "It would be let in.\n" : "It would be refused somewhere: see BAD above.\n");
-  return good ? 0 : 1;
+  report.say(report.is_good() ? "It would be let in.\n"
+                              : "It would be refused somewhere: see BAD above.\n");
+  return report.finish();
 }
 
 // A file of that name goes before HOST:PORT.
@@ -116,8 +159,10 @@ int examine(DoctorOptions const& options) {
   visit.key = options.key;
   visit.method = options.method;
   visit.path = options.path;
-  std::printf("server %s\n", options.target.c_str());
-  return tell(visit_server(visit)) ? 0 : 1;
+  Report report(options);
+  report.say("server " + options.target + "\n");
+  report.tell(visit_server(visit));
+  return report.finish();
 }
 
 }  // namespace
@@ -136,6 +181,7 @@ void add_doctor_command(CLI::App& root, int& exit_status) {
   command->add_option("--key", options->key, "Of a server: its private key");
   command->add_option("--path", options->path, "The path that is asked for")->capture_default_str();
   command->add_option("--method", options->method, "The method")->capture_default_str();
+  command->add_flag("--json", options->as_json, "Print one JSON object: findings, by host");
   command->footer(
       "Exit status: 0 let in, 1 refused somewhere, 2 bad usage or invalid configuration.\n"
       "Example: certgate doctor sensor-7.pem --config certgate.yaml --host api.example.com");

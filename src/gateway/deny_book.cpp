@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "certgate/gateway/build.hpp"
+#include "json_answers.hpp"
 #include "materials.hpp"
 #include "state_files.hpp"
 
@@ -58,6 +59,13 @@ class Members {
     }
     return std::optional<UnixSeconds>(at->get<UnixSeconds>());
   }
+  Result<void> flag(char const* name) {
+    auto const at = object_.find(name);
+    if (at == object_.end()) return {};
+    ++seen_;
+    if (!at->is_boolean()) return fail(ErrorCode::invalid, quoted(name) + " is not true or false");
+    return {};
+  }
   Result<void> finish() const {
     if (seen_ == object_.size()) return {};
     return fail(ErrorCode::invalid, "there are members that nobody knows");
@@ -92,6 +100,7 @@ Result<Request> read_request(std::string_view body, UnixSeconds now) {
   CERTGATE_TRY(auto const seconds, members.number("seconds"));
   Request request;
   CERTGATE_TRY(request.by, members.text("by"));
+  if (auto const form = members.flag("json"); !form) return fail(form.error());
   if (auto const known = members.finish(); !known) return fail(known.error());
   if (seconds) {
     if (*seconds <= 0 || *seconds > longest) {
@@ -108,6 +117,21 @@ Result<Request> read_request(std::string_view body, UnixSeconds now) {
   }
   request.criteria = std::move(*built);
   return request;
+}
+
+// What became of a change, for scripts. `concerned` null: nothing changed.
+std::string format_change(bool done, x509::DenyList const* concerned, std::size_t connections,
+                          bool kept, std::string const& problem) {
+  json answer = json::object();
+  answer["done"] = done;
+  answer["entries"] = json::array();
+  if (concerned != nullptr) {
+    for (auto const& entry : concerned->entries()) answer["entries"].push_back(to_json(entry));
+  }
+  answer["open_connections"] = connections;
+  answer["kept"] = kept;
+  answer["problem"] = problem;
+  return dump(answer) + "\n";
 }
 
 bool is_same(x509::DenyEntry const& a, x509::DenyEntry const& b) {
@@ -253,19 +277,23 @@ Result<void> DenyBook::audit(DenyChange const& change, std::size_t connections, 
 DenyAnswer DenyBook::change(DenyChange::Kind kind, std::string_view body, UnixSeconds now,
                             DenyTarget const& target) {
   bool const denies = kind == DenyChange::Kind::deny;
+  bool const as_json = wants_json(body);
   auto planned = denies ? plan_deny(body, now) : plan_undeny(body, now);
   DenyAnswer answer;
   if (!planned) {
     answer.log_line = (denies ? "deny refused: " : "undeny refused: ") + planned.error().detail;
     answer.text = "nothing changed: " + planned.error().detail + "\n";
+    if (as_json) answer.text = format_change(false, nullptr, 0, false, planned.error().detail);
     return answer;
   }
   auto const& change = *planned;
   std::string trouble;
+  bool is_in_file = is_kept();
   if (!denies) {
     if (auto const kept = keep(change); !kept) {
       answer.log_line = "undeny refused: " + kept.error().detail;
       answer.text = "nothing changed, the entry stays in force: " + kept.error().detail + "\n";
+      if (as_json) answer.text = format_change(false, nullptr, 0, false, kept.error().detail);
       return answer;
     }
   }
@@ -275,6 +303,7 @@ DenyAnswer DenyBook::change(DenyChange::Kind kind, std::string_view body, UnixSe
   take(change);
   if (denies) {
     if (auto const kept = keep(change); !kept) {
+      is_in_file = false;
       trouble += "in force, but lost with the next restart: " + kept.error().detail + "\n";
     }
   }
@@ -299,12 +328,15 @@ DenyAnswer DenyBook::change(DenyChange::Kind kind, std::string_view body, UnixSe
   answer.text += trouble;
   if (!trouble.empty()) answer.log_line += " (" + trouble.substr(0, trouble.size() - 1) + ")";
   answer.ok = trouble.empty();
+  if (as_json) {
+    if (!trouble.empty()) trouble.pop_back();  // the end of its last line
+    answer.text = format_change(answer.ok, change.concerned.get(), connections, is_in_file, trouble);
+  }
   return answer;
 }
 
 std::string DenyBook::format(std::string_view body, UnixSeconds now) const {
-  auto const asked = json::parse(body, nullptr, false);
-  bool const as_json = asked.is_object() && asked.contains("json") && asked["json"] == true;
+  bool const as_json = wants_json(body);
   auto const all = entries(now);
   if (as_json) {
     json answer = json::object();

@@ -38,7 +38,7 @@ struct DenyTarget {
 };
 struct DenyAnswer {
   bool ok = false;
-  std::string text;      // for the operator
+  std::string text;      // for the operator; JSON where the body asks for it
   std::string log_line;  // the same as one sentence
 };
 
@@ -56,7 +56,7 @@ class DenyBook {
   // Those that hold at that moment.
   std::vector<x509::DenyEntry> entries(UnixSeconds now) const;
 
-  // `body`: {"serial" | "fingerprint" | "subject": …, "issuer", "seconds", "reason", "by"}.
+  // `body`: {"serial" | "fingerprint" | "subject": …, "issuer", "seconds", "reason", "by", "json"}.
   Result<DenyChange> plan_deny(std::string_view body, UnixSeconds now) const;
   // The same criteria take entries away; a serial without issuer those of every issuer.
   Result<DenyChange> plan_undeny(std::string_view body, UnixSeconds now) const;

@@ -53,7 +53,7 @@ struct Gateway::Inside final : admin::Control {
   bool ready() override { return serving && !draining; }
   std::string status() override;
   std::string metrics() override;
-  void reload(admin::Done done) override;
+  void reload(std::string_view body, admin::Done done) override;
   bool command(std::string_view name, std::string_view body, admin::Done done) override;
 
   SystemClock system_clock;

@@ -3,6 +3,7 @@
 
 #include "certgate/config/format_config.hpp"
 #include "inside.hpp"
+#include "json_answers.hpp"
 #include "settings.hpp"
 #include "status.hpp"
 
@@ -206,13 +207,17 @@ void Gateway::Inside::reload_soon(std::function<void(Result<Receipt, Diagnostics
   });
 }
 
-void Gateway::Inside::reload(admin::Done done) {
+void Gateway::Inside::reload(std::string_view body, admin::Done done) {
   // Off the admin thread, which must go on answering health checks.
-  reloads.post([this, done = std::move(done)] {
+  reloads.post([this, as_json = wants_json(body), done = std::move(done)] {
     auto const result = reload_now();
     admin::Outcome outcome;
     outcome.ok = result.has_value();
-    outcome.text = result ? result->to_string() + "\n" : render(result.error());
+    if (as_json) {
+      outcome.text = format_reload_json(result, generation_in_force()->number);
+    } else {
+      outcome.text = result ? result->to_string() + "\n" : render(result.error());
+    }
     done(std::move(outcome));
   });
 }

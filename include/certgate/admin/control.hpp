@@ -27,7 +27,8 @@ class Control {
   virtual std::string metrics() = 0;  // Prometheus text format
 
   // Reads the configuration again and answers when the verdict is known.
-  virtual void reload(Done done) = 0;
+  // `body`: '{"json": true}' asks for JSON instead of sentences; anything else is passed over.
+  virtual void reload(std::string_view body, Done done) = 0;
 
   // POST /`name` with `body`, for commands that come later ("deny"). Only over the unix socket,
   // where the caller is known. False: there is no such command, and `done` is not kept.

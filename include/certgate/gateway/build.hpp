@@ -52,6 +52,9 @@ struct Refreshed {
   Diagnostics warnings;
 };
 
+// A JSON array of {severity, file, line, column, message, hint}, for scripts.
+std::string format_diagnostics_json(Diagnostics const& diagnostics);
+
 // The files of this machine, as the configuration names them.
 class DiskReader final : public config::FileReader {
  public:

@@ -26,7 +26,7 @@ class FakeGateway final : public Control {
   bool ready() override { return is_ready; }
   std::string status() override { return "{\"version\":7}"; }
   std::string metrics() override { return "certgate_up 1\n"; }
-  void reload(Done done) override {
+  void reload(std::string_view, Done done) override {
     std::lock_guard const lock{mutex};
     if (hold) {
       held.push_back(std::move(done));
