@@ -13,7 +13,7 @@ bool write(std::string const& path, std::string const& text) {
   return file.good();
 }
 
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
   std::string out = "\"";
   append_json_escaped(out, text);
   return out + '"';
@@ -29,18 +29,18 @@ char const* json(bool value) { return value ? "true" : "false"; }
 
 std::string manifest_entry(ZooAnimal const& animal) {
   std::string out =
-      "    {\"name\": " + quoted(animal.name) + ", \"story\": " + quoted(animal.story) +
-      ",\n     \"certificate\": " + quoted(animal.name + ".pem") +
-      ", \"chain\": " + quoted(animal.name + ".chain.pem") +
-      ", \"key\": " + quoted(animal.name + ".key") +
+      "    {\"name\": " + json_text(animal.name) + ", \"story\": " + json_text(animal.story) +
+      ",\n     \"certificate\": " + json_text(animal.name + ".pem") +
+      ", \"chain\": " + json_text(animal.name + ".chain.pem") +
+      ", \"key\": " + json_text(animal.name + ".key") +
       ",\n     \"verified\": " + json(animal.verified) + ", \"revoked\": " + json(animal.revoked) +
       ", \"revoked_in_chain_mode\": " + json(animal.revoked_in_chain_mode) +
-      ", \"reason\": " + quoted(animal.reason) + ",\n     \"fields\": {";
+      ", \"reason\": " + json_text(animal.reason) + ",\n     \"fields\": {";
   char const* separator = "";
   for (auto const& [name, value] : animal.fields) {
-    out += separator + ("\n       " + quoted("cf.tls_client_auth." + name)) + ": ";
+    out += separator + ("\n       " + json_text("cf.tls_client_auth." + name)) + ": ";
     bool const is_boolean = value == "true" || value == "false";
-    out += is_boolean ? value : quoted(value);
+    out += is_boolean ? value : json_text(value);
     separator = ",";
   }
   return out + "}}";
