@@ -48,6 +48,38 @@ def test_each_reason_is_told_with_its_remedy(setup, make, said, remedy):
     assert "valid certificates only" in text
 
 
+def through_an_intermediate(setup):
+    """A host that knows root and intermediate, and a client of the intermediate."""
+    below = proxy.Authority(setup.folder, "Issuing CA", issuer=setup.ca)
+    host = setup.host()
+    host["client_auth"]["ca"] = [setup.ca.path.name, below.path.name]
+    return below, host
+
+
+def test_an_issuer_that_no_list_covers_is_told(setup):
+    below, host = through_an_intermediate(setup)
+    config = config_at(setup, hosts=[host])
+    text = doctor(config, below.issue("sensor-7"), status=1)
+    assert "none of the host's CRLs is of its issuer, so it does not count as verified" in text
+    assert "add the CRL of `CN=Issuing CA` to `client_auth: {crl: ...}`" in text
+    # Nothing is wrong with whom the list covers.
+    assert "not on the CRL of its issuer, which is fresh" in doctor(
+        config, setup.ca.issue("sensor-8"), status=0)
+
+
+def test_a_list_that_crl_check_chain_misses_above_the_issuer_is_told(setup):
+    below, host = through_an_intermediate(setup)
+    host["client_auth"]["crl"] = below.crl_path.name
+    device = below.issue("sensor-7")
+    assert "would be let in" in doctor(config_at(setup, hosts=[host]), device, status=0)
+    host["client_auth"]["crl_check"] = "chain"
+    text = doctor(config_at(setup, hosts=[host]), device, status=1)
+    assert "BAD   for an issuer above it: " in text
+    assert "asks for a fresh CRL of every issuer up to the root" in text
+    host["client_auth"]["crl"] = [below.crl_path.name, setup.ca.crl_path.name]
+    assert "would be let in" in doctor(config_at(setup, hosts=[host]), device, status=0)
+
+
 def test_a_good_certificate_would_be_let_in(setup):
     text = doctor(config_at(setup), setup.ca.issue("sensor-7"), status=0)
     assert "BAD" not in text and "would be let in" in text
