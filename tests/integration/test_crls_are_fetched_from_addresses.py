@@ -267,7 +267,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_answer_changes_nothing_and_is_told(setup, server, kind):
+def test_threats_26_28_37_38_39_42_a_bad_answer_changes_nothing_and_is_told(setup, server, kind):
     (setup.folder / "elsewhere").mkdir()
     device, lost, next_lost = (setup.ca.issue(name) for name in ("sensor-7", "lost", "next"))
     setup.ca.revoke(lost)
@@ -367,7 +367,7 @@ def test_a_redirect_to_an_allowed_place_is_followed(setup, server):
 
 
 @pytest.mark.parametrize("policy, status", [("deny", 403), ("use_last", 200)])
-def test_a_stale_list_means_what_on_expired_crl_says(setup, server, policy, status):
+def test_threat_35_a_stale_list_means_what_on_expired_crl_says(setup, server, policy, status):
     device, lost = setup.ca.issue("sensor-7"), setup.ca.issue("lost")
     setup.ca.revoked.append((lost.certificate.serial_number, x509.ReasonFlags.key_compromise))
     ended = proxy.now() - datetime.timedelta(hours=1)

@@ -88,6 +88,32 @@ def dead_links():
                     yield f"{page.relative_to(ROOT)}:{number}: there is no {target}"
 
 
+def threats_without_tests():
+    """Each row of docs/security.md names tests that exist, and one of them bears its number.
+
+    A test bears it in its name (`test_threat_07_…`, `threats_26_and_40`), or it is among the rows
+    that the comment before it names ("rows 28, 38").
+    """
+    page = ROOT / "docs/security.md"
+    for number, line in enumerate(page.read_text().split("\n"), 1):
+        row = re.match(r"\| (\d+) \|", line)
+        if not row:
+            continue
+        cited = [(page.parent / target).resolve()
+                 for target in re.findall(r"\]\((\.\./tests/[^)#]+)\)", line)]
+        sources = []
+        for path in cited:
+            sources += sorted(path.rglob("*")) if path.is_dir() else [path]
+        bears = re.compile(rf"(?i)(?:threats?|rows?)(?:[_ ,]|and|to|\d)*(?<!\d)0?{row[1]}(?!\d)")
+        if not any(path.is_file() and bears.search(path.read_text(errors="replace"))
+                   for path in sources):
+            yield f"docs/security.md:{number}: no test that row {row[1]} names bears its number"
+        for word in re.findall(r"`(test_\w+)`", line):
+            if not any(path.is_file() and word in path.read_text(errors="replace")
+                       for path in sources):
+                yield f"docs/security.md:{number}: there is no {word} in the files of its row"
+
+
 def main():
     listed = subprocess.run(["git", "ls-files", "*.cpp", "*.hpp"], cwd=ROOT, capture_output=True,
                             text=True, check=True).stdout.split("\n")
@@ -103,7 +129,7 @@ def main():
         if not script.read_text().startswith('"""'):
             print(f"{script.relative_to(ROOT)}:1: says in its first sentence what is promised")
             count += 1
-    for finding in dead_links():
+    for finding in [*dead_links(), *threats_without_tests()]:
         print(finding)
         count += 1
     return 1 if count else 0
