@@ -23,6 +23,7 @@ struct Case {
 void PrintTo(Case const& test, std::ostream* out) { *out << test.name; }
 std::string name_of(::testing::TestParamInfo<Case> const& info) { return info.param.name; }
 
+#if BOOST_VERSION == 108100
 std::string run_beast(Case const& test) {
   namespace beast_http = boost::beast::http;
   beast_http::response_parser<beast_http::string_body> parser;
@@ -37,6 +38,7 @@ std::string run_beast(Case const& test) {
   if (!parser.is_done()) return "more";
   return "ok " + parser.get().body() + "|" + test.input.substr(used);
 }
+#endif
 
 std::string run_certgate(Case const& test, std::vector<std::string_view> const& pieces) {
   std::array<http::Field, 32> slots;
