@@ -139,6 +139,7 @@ void Socket::assign(int fd) {
   // Tells Asio that the descriptor does not block already, which saves it the system call.
   inside().socket.native_non_blocking(true, ignored);
   fd_ = fd;
+  reports_writable_ = false;
 }
 
 void Socket::cancel() {
@@ -172,6 +173,14 @@ void Socket::watch_readable() {
 void Socket::watch_readable_again() {
   became_readable_ = false;
   watch_readable();
+}
+
+void Socket::forget_writable() {
+  if (!reports_writable_ || watch_ != nullptr || !is_open()) return;
+  // Asio adds EPOLLOUT to what it registered and never takes it back: registered anew, it is gone.
+  boost::system::error_code ignored;
+  inside().socket.release(ignored);
+  assign(fd_);
 }
 
 bool Socket::peer_has_ended() const {
@@ -208,6 +217,7 @@ void Socket::Wait::await_suspend(std::coroutine_handle<> awaiting) {
     socket_.loop_.post([awaiting] { awaiting.resume(); });
     return;
   }
+  if (direction_ == Direction::write) socket_.reports_writable_ = true;
   auto const what = direction_ == Direction::read ? asio::socket_base::wait_read
                                                   : asio::socket_base::wait_write;
   socket_.inside().socket.async_wait(what,

@@ -278,6 +278,7 @@ net::Task<bool> Exchange::send_request() {
     uploading_ = true;
     net::start(upload());
   } else {
+    client_.socket().forget_writable();  // an earlier answer may have waited for this client
     watch_client();
   }
   co_return !upload_gave_up();

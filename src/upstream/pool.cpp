@@ -96,7 +96,9 @@ void Pool::put_back(std::unique_ptr<Connection> connection) {
   ++connection->requests_;
   connection->pool_ = this;
   connection->stream_->release_memory();
-  connection->stream_->socket().watch_readable();
+  auto& socket = connection->stream_->socket();
+  socket.forget_writable();  // it was waited for when connecting
+  socket.watch_readable();
   connection->arm(idle_deadlines_);
   idle.push_back(std::move(connection));
 }

@@ -2,6 +2,8 @@
 origin's connection is closed. A client that only has nothing more to say gets its answer."""
 
 import contextlib
+import pathlib
+import select
 import socket
 import ssl
 import struct
@@ -14,6 +16,7 @@ import tls_peer
 import wire
 
 HEAD = "Host: api.example.com\r\n"
+LARGE = 32 * 1024 * 1024  # more than the sockets on the way hold
 
 
 class Thinker(wire.WireOrigin):
@@ -28,6 +31,8 @@ class Thinker(wire.WireOrigin):
         path = request.target
         if path == "/quick":
             return None
+        if path == "/large":
+            return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LARGE + bytes(LARGE)
         if path.startswith("/interim"):
             connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
         if path.startswith("/begun"):
@@ -252,3 +257,36 @@ def test_a_client_that_leaves_while_the_origin_is_being_connected(tmp_path):
             certgate.records(1, path="/early", status=499, failure="client_closed")
         for filler in fillers:
             filler.close()
+
+
+def sockets_that_report_writable(certgate):
+    """How many of its sockets wake certgate whenever they can be written to."""
+    found = 0
+    for info in pathlib.Path(f"/proc/{certgate.process.pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            for line in info.read_text().splitlines():
+                fields = line.split()
+                if fields[:1] == ["tfd:"] and int(fields[3], 16) & select.EPOLLOUT:
+                    found += 1
+    return found
+
+
+def test_watching_a_client_does_not_wake_for_its_room(tmp_path):
+    """A client that had to be waited for once is afterwards watched for what it sends only."""
+    with Thinker() as origin:
+        setup = proxy.Setup(tmp_path, origin)
+        with setup.start(rules=[]) as certgate, setup.client(certgate) as client:
+            client.send(f"GET /large HTTP/1.1\r\n{HEAD}\r\n")
+            proxy.wait_until(lambda: sockets_that_report_writable(certgate), "a client that is full")
+            received = b""
+            while b"\r\n\r\n" not in received:
+                received += client.tls.recv(4096)
+            left = LARGE - len(received.partition(b"\r\n\r\n")[2])
+            while left > 0:
+                left -= len(client.tls.recv(min(left, 256 * 1024)))
+            # The connection to the origin is used again: both have been waited for by now.
+            client.send(f"GET /answers HTTP/1.1\r\n{HEAD}\r\n")
+            origin.wait_for(2)
+            proxy.wait_until(lambda: not sockets_that_report_writable(certgate), "reading only")
+            origin.go.set()
+            assert client.read_response().body == b"ok"

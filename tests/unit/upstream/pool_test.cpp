@@ -2,10 +2,12 @@
 #include "certgate/upstream/pool.hpp"
 
 #include <poll.h>
+#include <sys/epoll.h>
 
 #include <thread>
 
 #include "loopback.hpp"
+#include "support/epoll_interest.hpp"
 
 namespace certgate::upstream {
 namespace {
@@ -56,6 +58,18 @@ TEST(Pool, gives_out_the_connection_used_last) {
   EXPECT_EQ(taken.get(), last);
   EXPECT_TRUE(taken->is_reused());
   EXPECT_EQ(rig.pool->idle(), 1u);
+}
+
+// Its connecting was waited for with EPOLLOUT, which would wake the loop after every request.
+TEST(Pool, a_kept_connection_is_watched_for_reading_only) {
+  Rig rig;
+  rig.build();
+  auto connection = rig.open_one();
+  auto const fd = connection->stream().socket().fd();
+  rig.pool->put_back(std::move(connection));
+  auto const events = testing::epoll_interest(fd);
+  EXPECT_NE(events & EPOLLIN, 0u);
+  EXPECT_EQ(events & EPOLLOUT, 0u);
 }
 
 TEST(Pool, keeps_as_many_as_it_is_told) {
