@@ -6,8 +6,6 @@
 #include "lint_rules.hpp"
 
 namespace certgate::policy {
-namespace {
-
 using rules::Node;
 
 std::vector<std::string> required_hosts(rules::CheckedExpression const& checked,
@@ -20,8 +18,6 @@ std::vector<std::string> required_hosts(rules::CheckedExpression const& checked,
   }
   return {};
 }
-
-}  // namespace
 
 bool LintedRule::uses_field(Field field) const {
   return std::any_of(uses.begin(), uses.end(),
@@ -50,6 +46,12 @@ Linter::Linter(Policy const& policy, LintContext const& context)
     rules_.push_back(std::move(rule));
   }
   found_.resize(set.size());
+  for (auto const& rule : rules_) {
+    if (rule.text->action != Action::block || !rule.is_about_certificates()) continue;
+    blocks_.push_back(&rule);
+    if (rule.hosts.empty()) blocks_on_any_host_.push_back(&rule);
+    for (auto const& host : rule.hosts) blocks_by_host_[host].push_back(&rule);
+  }
 }
 
 void Linter::warn(LintedRule const& rule, rules::Span span, std::string message, std::string hint) {

@@ -62,12 +62,22 @@ std::string on_hosts(std::vector<std::string> const& hosts) {
   return out + " and ";
 }
 
-bool is_shaped_by_certificates(LintedRule const& rule) {
-  return std::any_of(rule.uses.begin(), rule.uses.end(),
+}  // namespace
+
+bool LintedRule::is_about_certificates() const {
+  return std::any_of(uses.begin(), uses.end(),
                      [](auto const& use) { return is_certificate_field(use.field); });
 }
 
-}  // namespace
+// As in find_unreachable(): a rule that requires a host covers only what requires one of its hosts.
+std::vector<LintedRule const*> Linter::blocks_for(std::vector<std::string> const& hosts) const {
+  if (hosts.empty()) return blocks_;
+  auto candidates = blocks_on_any_host_;
+  if (auto const at = blocks_by_host_.find(hosts.front()); at != blocks_by_host_.end()) {
+    candidates.insert(candidates.end(), at->second.begin(), at->second.end());
+  }
+  return candidates;
+}
 
 bool Linter::is_blocked(std::string const& expression) const {
   auto limits = policy_.limits();
@@ -76,16 +86,15 @@ bool Linter::is_blocked(std::string const& expression) const {
   auto const checked = rules::check(policy_.scheme(), expression, limits);
   if (!checked) return false;
   std::size_t proofs = 0;
-  for (auto const& rule : rules_) {
-    if (rule.text->action != Action::block || !is_shaped_by_certificates(rule)) continue;
+  for (auto const* const rule : blocks_for(required_hosts(*checked, policy_.scheme()))) {
     if (++proofs > max_proofs_per_rule) return false;
-    if (rules::implies(*checked, rule.checked, policy_.scheme())) return true;
+    if (rules::implies(*checked, rule->checked, policy_.scheme())) return true;
   }
   return false;
 }
 
 void Linter::check_hosts(LintedRule const& rule) {
-  bool const about_certificates = is_shaped_by_certificates(rule);
+  bool const about_certificates = rule.is_about_certificates();
   if (about_certificates && rule.hosts.empty() && !context_.any_host_asks) {
     warn(rule, whole(rule), "no host asks for client certificates, so none is ever presented",
          "set client_auth.mode to request or require");

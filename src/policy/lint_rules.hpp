@@ -2,7 +2,7 @@
 #pragma once
 
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "certgate/policy/lint.hpp"
@@ -20,9 +20,14 @@ struct LintedRule {
 
   bool is_terminating() const { return text->action != Action::log; }
   bool uses_field(Field field) const;
+  bool is_about_certificates() const;
   // The first place where it is named. REQUIRES: it is used.
   rules::Span span_of(rules::FieldId field) const;
 };
+
+// One of these is required by whatever it matches; empty: none is known to be.
+std::vector<std::string> required_hosts(rules::CheckedExpression const& checked,
+                                        rules::Scheme const& scheme);
 
 class Linter {
  public:
@@ -46,12 +51,17 @@ class Linter {
 
   // An enabled block rule that is proven to match whatever `expression` matches.
   bool is_blocked(std::string const& expression) const;
+  // Those of them that can cover what requires one of these hosts.
+  std::vector<LintedRule const*> blocks_for(std::vector<std::string> const& hosts) const;
   void warn(LintedRule const& rule, rules::Span span, std::string message, std::string hint);
   rules::Span whole(LintedRule const& rule) const { return {0, rule.checked.text.size()}; }
 
   Policy const& policy_;
   LintContext const& context_;
   std::vector<LintedRule> rules_;
+  // Block rules about certificates, in order: all, those on any host, those that require a host.
+  std::vector<LintedRule const*> blocks_, blocks_on_any_host_;
+  std::unordered_map<std::string, std::vector<LintedRule const*>> blocks_by_host_;
   std::vector<Diagnostics> found_;  // by rule
   Diagnostics general_;
 };
