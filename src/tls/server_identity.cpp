@@ -2,6 +2,7 @@
 
 #include "certgate/x509/pem.hpp"
 #include "certgate/x509/private_key.hpp"
+#include "key_pair.hpp"
 #include "openssl.hpp"
 #include "worker_library.hpp"
 
@@ -60,6 +61,13 @@ Result<std::shared_ptr<EVP_PKEY>> parse_key(std::string_view pem, X509* leaf,
   }
   EVP_PKEY_up_ref(key.handle());
   return std::shared_ptr<EVP_PKEY>(key.handle(), Release<EVP_PKEY_free>{});
+}
+
+Result<void> check_key(EVP_PKEY* key) {
+  if (is_key_pair(key)) return {};
+  return fail(ErrorCode::invalid,
+              "the secret in the private key does not belong to the public key beside it: the file "
+              "is damaged or was put together wrongly; restore it, or make a new key and certificate");
 }
 
 Result<void> check_leaf(x509::Certificate const& leaf, IdentityUse use) {
@@ -123,6 +131,7 @@ Result<ServerIdentity::Pointer> ServerIdentity::parse(std::string_view certifica
   }
   CERTGATE_TRY(identity->key_,
                parse_key(private_key_pem, identity->leaf_.get(), identity->leaf()));
+  if (auto whole = check_key(identity->key_.get()); !whole) return fail(std::move(whole).error());
   identity->chain_ = chain;
   return Pointer(identity);
 }

@@ -1,0 +1,89 @@
+#include "key_pair.hpp"
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+
+#include <vector>
+
+namespace certgate::tls {
+namespace {
+
+using NumberOwner = std::unique_ptr<BIGNUM, Release<BN_clear_free>>;
+using NumbersOwner = std::unique_ptr<BN_CTX, Release<BN_CTX_free>>;
+using DigestOwner = std::unique_ptr<EVP_MD_CTX, Release<EVP_MD_CTX_free>>;
+using KeyContextOwner = std::unique_ptr<EVP_PKEY_CTX, Release<EVP_PKEY_CTX_free>>;
+
+NumberOwner number_of(EVP_PKEY* key, char const* name) {
+  BIGNUM* number = nullptr;
+  if (EVP_PKEY_get_bn_param(key, name, &number) != 1) return nullptr;
+  return NumberOwner(number);
+}
+
+// RFC 8017 §3.2: n = p q, and e times each CRT exponent is 1 modulo its factor less one. That is
+// what a signature is made with; d is not looked at.
+bool has_right_rsa_numbers(EVP_PKEY* key) {
+  auto const n = number_of(key, OSSL_PKEY_PARAM_RSA_N), e = number_of(key, OSSL_PKEY_PARAM_RSA_E);
+  auto const p = number_of(key, OSSL_PKEY_PARAM_RSA_FACTOR1);
+  auto const q = number_of(key, OSSL_PKEY_PARAM_RSA_FACTOR2);
+  auto const dp = number_of(key, OSSL_PKEY_PARAM_RSA_EXPONENT1);
+  auto const dq = number_of(key, OSSL_PKEY_PARAM_RSA_EXPONENT2);
+  auto const inverse = number_of(key, OSSL_PKEY_PARAM_RSA_COEFFICIENT1);
+  NumbersOwner const numbers(BN_CTX_secure_new());
+  NumberOwner const product(BN_secure_new()), less_one(BN_secure_new());
+  if (!n || !e || !p || !q || !dp || !dq || !inverse || !numbers || !product || !less_one) {
+    return false;
+  }
+  if (BN_mul(product.get(), p.get(), q.get(), numbers.get()) != 1 ||
+      BN_cmp(product.get(), n.get()) != 0) {
+    return false;
+  }
+  for (auto const& [exponent, factor] : {std::pair{dp.get(), p.get()}, {dq.get(), q.get()}}) {
+    if (BN_sub(less_one.get(), factor, BN_value_one()) != 1 ||
+        BN_mod_mul(product.get(), e.get(), exponent, less_one.get(), numbers.get()) != 1 ||
+        !BN_is_one(product.get())) {
+      return false;
+    }
+  }
+  return BN_mod_mul(product.get(), inverse.get(), q.get(), p.get(), numbers.get()) == 1 &&
+         BN_is_one(product.get());
+}
+
+bool verifies_what_it_signs(EVP_PKEY* key) {
+  constexpr unsigned char text[] = "certgate";
+  DigestOwner const signer(EVP_MD_CTX_new()), verifier(EVP_MD_CTX_new());
+  std::size_t size = 0;
+  if (!signer || !verifier ||
+      EVP_DigestSignInit_ex(signer.get(), nullptr, "SHA256", nullptr, nullptr, key, nullptr) != 1 ||
+      EVP_DigestSign(signer.get(), nullptr, &size, text, sizeof text) != 1) {
+    return false;
+  }
+  std::vector<unsigned char> signature(size);
+  return EVP_DigestSign(signer.get(), signature.data(), &size, text, sizeof text) == 1 &&
+         EVP_DigestVerifyInit_ex(verifier.get(), nullptr, "SHA256", nullptr, nullptr, key,
+                                 nullptr) == 1 &&
+         EVP_DigestVerify(verifier.get(), signature.data(), size, text, sizeof text) == 1;
+}
+
+}  // namespace
+
+bool is_key_pair(EVP_PKEY* key) {
+  bool good = true;
+  switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_EC: {
+      KeyContextOwner const context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
+      good = context && EVP_PKEY_pairwise_check(context.get()) == 1;
+      break;
+    }
+    case EVP_PKEY_RSA:
+    case EVP_PKEY_RSA_PSS:
+      // Unusual but right, such as one of three factors: then it must prove itself.
+      good = has_right_rsa_numbers(key) || verifies_what_it_signs(key);
+      break;
+    default:
+      break;  // Ed25519 and Ed448: OpenSSL computes the public part from the secret
+  }
+  ERR_clear_error();
+  return good;
+}
+
+}  // namespace certgate::tls
