@@ -23,7 +23,24 @@ _certgate() {
       denies) words="--config --admin --json --help" ;;
       doctor) words="--config --host --ca --cert --key --path --method --json --help" ;;
       demo) words="--address --once --help" ;;
-      ca) words="init issue sign renew revoke restore list crl hand-out --help" ;;
+      ca)
+        if [ "$COMP_CWORD" -eq 2 ]; then
+          words="init issue sign renew revoke restore list crl hand-out --help"
+        else
+          local names="--dns --uri --email --ip --unit --days --not-after --out --json --help"
+          case ${COMP_WORDS[2]} in
+            init) words="--name --organization --key-type --root-key-type --root-days --days --crl-days --crl-url --root-password-file --permit-dns --permit-uri --permit-email --permit-ip --exclude-dns --exclude-uri --exclude-email --exclude-ip --json --help" ;;
+            issue) words="--name --from --profile --key-type --p12 --no-p12 --p12-password-file $names" ;;
+            sign) words="--name --profile --no-requested-names $names" ;;
+            renew) words="--csr --keep-key --key-type --revoke-old --p12 --no-p12 --p12-password-file --days --not-after --out --json --help" ;;
+            revoke) words="--reason --root-password-file --json --help" ;;
+            restore) words="--json --help" ;;
+            list) words="--all --name --status --expiring-within --json --csv --help" ;;
+            crl) words="--days --if-due --watch --root-password-file --json --help" ;;
+            hand-out) words="--file --format --for --address --port --pin --no-qr --help" ;;
+          esac
+        fi
+        ;;
     esac
   fi
   case $cur in

@@ -18,4 +18,5 @@ complete -c certgate -n "__fish_seen_subcommand_from rule" -l host -x
 complete -c certgate -n "__fish_seen_subcommand_from rule" -l path -x
 complete -c certgate -n "__fish_seen_subcommand_from doctor" -l host -x
 complete -c certgate -n "__fish_seen_subcommand_from demo" -l once
+complete -c certgate -n "__fish_seen_subcommand_from ca; and not __fish_seen_subcommand_from hand-out" -l json
 complete -c certgate -n "__fish_seen_subcommand_from ca" -f -a "init issue sign renew revoke restore list crl hand-out"

@@ -275,7 +275,8 @@ Result<std::vector<IssueOrder>, Diagnostics> parse_devices(SourceText const& sou
   return DeviceTable(source, defaults, now).read();
 }
 
-Result<void> issue_in_bulk(CaDirectory& directory, std::vector<IssueOrder> const& orders) {
+Result<void> issue_in_bulk(CaDirectory& directory, std::vector<IssueOrder> const& orders,
+                           CaReport& report) {
   auto const now = now_in_seconds();
   CERTGATE_TRY(auto const issuer, Issuer::open(directory));
   CERTGATE_TRY(auto const entries, directory.store().all());
@@ -284,12 +285,19 @@ Result<void> issue_in_bulk(CaDirectory& directory, std::vector<IssueOrder> const
     auto const status = pki::status_at(entry.state, entry.not_after, now);
     if (status == pki::Status::active || status == pki::Status::held) held_names.insert(entry.name);
   }
+  auto& answer = report.answer();
+  answer["certificates"] = CaReport::Json::array();
+  answer["passed_over"] = CaReport::Json::array();
   std::vector<IssueOrder const*> open_orders;
   for (auto const& order : orders) {
-    if (!held_names.contains(order.name)) open_orders.push_back(&order);
+    if (!held_names.contains(order.name)) {
+      open_orders.push_back(&order);
+    } else if (report.is_json()) {
+      answer["passed_over"].push_back(order.name);
+    }
   }
   auto const already = orders.size() - open_orders.size();
-  if (already > 0) {
+  if (already > 0 && !report.is_json()) {
     std::cerr << already << " of " << orders.size()
               << " have a certificate already and are passed over\n";
   }
@@ -305,10 +313,15 @@ Result<void> issue_in_bulk(CaDirectory& directory, std::vector<IssueOrder> const
       batch.push_back(*std::move(parcel));
     }
     if (auto done = directory.deliver(batch, SameName::conflict); !done) return done;
-    progress.show(at);
+    if (!report.is_json()) progress.show(at);
+    for (auto const& parcel : batch) {
+      if (!report.is_json()) break;
+      answer["certificates"].push_back(
+          parcel_as_json(parcel, directory.issued(parcel.entry.name)));
+    }
   }
-  std::cout << "Issued " << open_orders.size() << " certificates into "
-            << (directory.path() / "issued").string() << '\n';
+  report.text() << "Issued " << open_orders.size() << " certificates into "
+                << (directory.path() / "issued").string() << '\n';
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ca_issuing.hpp"
+#include "ca_report.hpp"
 #include "certgate/base/diagnostic.hpp"
 
 namespace certgate::cli {
@@ -20,7 +21,9 @@ Result<std::vector<IssueOrder>, Diagnostics> parse_devices(SourceText const& sou
                                                            UnixSeconds now);
 
 // Issues all that have no active certificate yet, in batches that are each recorded as one, with
-// progress on standard error. Running it again after an interruption issues the rest.
-Result<void> issue_in_bulk(CaDirectory& directory, std::vector<IssueOrder> const& orders);
+// progress on standard error (none with --json). Running it again after an interruption issues the
+// rest. The report has those of this run, also when it fails half-way.
+Result<void> issue_in_bulk(CaDirectory& directory, std::vector<IssueOrder> const& orders,
+                           CaReport& report);
 
 }  // namespace certgate::cli

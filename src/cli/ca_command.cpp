@@ -10,14 +10,21 @@ namespace certgate::cli {
 
 void run_when_chosen(CLI::App* command, int& exit_status, std::function<Result<void>()> work) {
   command->callback([command, &exit_status, work = std::move(work)] {
-    // Whatever is created is for the owner alone unless it is opened on purpose.
-    ::umask(077);
-    auto const done = work();
-    if (done) return;
-    std::cout.flush();
-    std::cerr << "certgate ca " << command->get_name() << ": " << done.error().detail << '\n';
-    exit_status = done.error().code == ErrorCode::invalid ? 2 : 1;
+    run_as_ca(exit_status, work, [command](Error const* problem) {
+      if (problem == nullptr) return;
+      std::cout.flush();
+      std::cerr << "certgate ca " << command->get_name() << ": " << problem->detail << '\n';
+    });
   });
+}
+
+void run_as_ca(int& exit_status, std::function<Result<void>()> const& work,
+               std::function<void(Error const*)> const& tell) {
+  // Whatever is created is for the owner alone unless it is opened on purpose.
+  ::umask(077);
+  auto const done = work();
+  tell(done ? nullptr : &done.error());
+  if (!done) exit_status = done.error().code == ErrorCode::invalid ? 2 : 1;
 }
 
 void add_repeated(CLI::App* command, std::string const& name, std::vector<std::string>& values,

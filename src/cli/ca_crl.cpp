@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "ca_report.hpp"
 #include "ca_revoking.hpp"
 #include "ca_subcommands.hpp"
 #include "ca_times.hpp"
@@ -29,16 +30,32 @@ bool is_due(std::optional<pki::SignedList> const& list, UnixSeconds now) {
   return !list || now >= list->this_update + (list->next_update - list->this_update) / 2;
 }
 
-void tell(CaDirectory const& directory, std::string const& issuer, pki::SignedList const& list) {
-  std::cout << "Signed CRL number " << list.number << " of the " << issuer << ", next update "
-            << format_moment(list.next_update) << ": "
-            << (directory.path() / "crl" / (issuer + ".crl")).string() << std::endl;
+void tell_signed(CaDirectory const& directory, std::string const& issuer,
+                 pki::SignedList const& list, CaReport& report) {
+  report.text() << "Signed CRL number " << list.number << " of the " << issuer << ", next update "
+                << format_moment(list.next_update) << ": "
+                << (directory.path() / "crl" / (issuer + ".crl")).string() << std::endl;
+}
+
+// Both lists as they are out now, and whether this run signed them.
+Result<void> report_lists(CaDirectory& directory, bool signed_intermediate, bool signed_root,
+                          CaReport& report) {
+  if (!report.is_json()) return {};
+  for (std::string const issuer : {"intermediate", "root"}) {
+    CERTGATE_TRY(auto const list, directory.store().last_list(issuer));
+    if (!list) continue;
+    auto json = list_as_json(directory.path(), issuer, *list);
+    json["signed"] = issuer == "root" ? signed_root : signed_intermediate;
+    report.answer()["crls"].push_back(std::move(json));
+  }
+  return {};
 }
 
 // The root's list lives long and its key may be elsewhere: it is signed when due and possible.
 Result<std::optional<pki::SignedList>> sign_root_list_if_due(CaDirectory& directory,
                                                              std::string const& password,
-                                                             UnixSeconds now) {
+                                                             UnixSeconds now,
+                                                             CaReport& report) {
   CERTGATE_TRY(auto const last, directory.store().last_list("root"));
   if (!is_due(last, now)) return std::optional<pki::SignedList>();
   auto authority = directory.open_root(password);
@@ -47,16 +64,17 @@ Result<std::optional<pki::SignedList>> sign_root_list_if_due(CaDirectory& direct
     return std::optional(std::move(list));
   }
   if (!last || last->next_update - now < root_list_warning) {
-    std::cerr << "certgate ca crl: warning: the root's CRL ends at "
-              << (last ? format_moment(last->next_update) : "once") << " and cannot be signed: "
-              << (authority ? directory.root_key().string() + " is not here"
-                            : authority.error().detail)
-              << "; bring the root's key back and run `certgate ca crl` again\n";
+    report.warn("the root's CRL ends at " +
+                (last ? format_moment(last->next_update) : std::string("once")) +
+                " and cannot be signed: " +
+                (authority ? directory.root_key().string() + " is not here"
+                           : authority.error().detail) +
+                "; bring the root's key back and run `certgate ca crl` again");
   }
   return std::optional<pki::SignedList>();
 }
 
-Result<void> sign_lists(CrlOptions const& options, bool only_when_due) {
+Result<void> sign_lists(CrlOptions const& options, bool only_when_due, CaReport& report) {
   std::string root_password;
   if (!options.root_password_file.empty()) {
     CERTGATE_TRY(root_password, read_password(options.root_password_file));
@@ -73,21 +91,21 @@ Result<void> sign_lists(CrlOptions const& options, bool only_when_due) {
     CERTGATE_TRY(auto const authority, directory.open_intermediate());
     CERTGATE_TRY(signed_list, directory.sign_list(authority, "intermediate", now, lifetime));
   } else if (!options.watch) {
-    std::cout << "CRL number " << last->number << " is fresh until "
-              << format_moment(last->this_update + (last->next_update - last->this_update) / 2)
-              << "; nothing to do\n";
+    report.text() << "CRL number " << last->number << " is fresh until "
+                  << format_moment(last->this_update + (last->next_update - last->this_update) / 2)
+                  << "; nothing to do\n";
   }
-  CERTGATE_TRY(auto const root_list, sign_root_list_if_due(directory, root_password, now));
+  CERTGATE_TRY(auto const root_list, sign_root_list_if_due(directory, root_password, now, report));
   if (auto done = change.commit(); !done) return done;
   if (auto done = directory.publish_lists(); !done) return done;
-  if (signed_list) tell(directory, "intermediate", *signed_list);
-  if (root_list) tell(directory, "root", *root_list);
-  return {};
+  if (signed_list) tell_signed(directory, "intermediate", *signed_list, report);
+  if (root_list) tell_signed(directory, "root", *root_list, report);
+  return report_lists(directory, signed_list.has_value(), root_list.has_value(), report);
 }
 
 // Until SIGTERM or SIGINT. A failure is reported and tried again; the list that is out stays good
 // for the other half of its life.
-Result<void> watch(CrlOptions const& options) {
+Result<void> watch(CrlOptions const& options, CaReport& report) {
   sigset_t ending;
   sigemptyset(&ending);
   sigaddset(&ending, SIGTERM);
@@ -97,7 +115,7 @@ Result<void> watch(CrlOptions const& options) {
   std::cout << "Keeping the CRLs of " << first.path().string() << " fresh" << std::endl;
   UnixSeconds pause = 1;
   for (;;) {
-    auto const done = sign_lists(options, true);
+    auto const done = sign_lists(options, true, report);
     if (!done) {
       std::cerr << "certgate ca crl: " << done.error().detail << "; trying again in " << pause
                 << " s" << std::endl;
@@ -118,7 +136,8 @@ void add_ca_crl(CLI::App& ca, int& exit_status) {
       ->add_option("--days", options->days, "How long the list is valid (usual: as init was told)")
       ->check(CLI::Range(1, 3650));
   command->add_flag("--if-due", options->if_due, "Only when half of the list's life is over");
-  command->add_flag("--watch", options->watch, "Keep running and sign whenever it is due");
+  auto* const watching =
+      command->add_flag("--watch", options->watch, "Keep running and sign whenever it is due");
   command->add_option("--root-password-file", options->root_password_file,
                       "Opens the root's key, for the root's CRL");
   command->footer(
@@ -128,8 +147,10 @@ void add_ca_crl(CLI::App& ca, int& exit_status) {
       "\n"
       "Revoking signs a new list at once; this keeps it from running out. The systemd timer\n"
       "certgate-ca-crl.timer runs it with --if-due.");
-  run_when_chosen(command, exit_status, [options] {
-    return options->watch ? watch(*options) : sign_lists(*options, options->if_due);
+  auto const report = CaReport::add_to(*command);
+  command->get_option("--json")->excludes(watching);
+  run_when_chosen(command, exit_status, report, [options](CaReport& to) {
+    return options->watch ? watch(*options, to) : sign_lists(*options, options->if_due, to);
   });
 }
 

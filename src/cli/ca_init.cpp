@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iostream>
 
 #include "ca_directory.hpp"
+#include "ca_report.hpp"
 #include "ca_subcommands.hpp"
 #include "ca_times.hpp"
 
@@ -176,7 +176,51 @@ Result<void> fill_directory(fs::path const& directory, NewAuthorities const& mad
   return done;
 }
 
-Result<void> init(InitOptions const& options) {
+// What lies in a new CA, in the order in which it is needed.
+std::vector<std::string> files_of(fs::path const& directory) {
+  std::vector<std::string> files;
+  for (char const* name :
+       {"ca.pem", "crl/intermediate.crl", "crl/intermediate.der", "crl/root.crl", "crl/root.der",
+        "intermediate/intermediate.pem", "intermediate/intermediate.key", "root/root.pem",
+        "root/root.key", "certgate-ca.db"}) {
+    files.push_back((directory / name).string());
+  }
+  return files;
+}
+
+Result<void> tell_made(fs::path const& directory, NewAuthorities const& made, UnixSeconds now,
+                       CaReport& report) {
+  auto const& root = made.root.certificate();
+  auto const& intermediate = made.intermediate.certificate();
+  report.text() << "Made a CA in " << directory.string() << ":\n"
+                << "  root          " << root.subject().common_name << ", until "
+                << format_moment(root.validity().not_after) << '\n'
+                << "  intermediate  " << intermediate.subject().common_name << ", until "
+                << format_moment(intermediate.validity().not_after)
+                << "\n\nThe gateway trusts it with:\n  client_auth:\n    ca: "
+                << (fs::absolute(directory) / "ca.pem").string()
+                << "\n    crl: " << (fs::absolute(directory) / "crl/intermediate.crl").string()
+                << "\n\nNext:\n  certgate ca issue " << directory.string() << " --name ann-phone\n"
+                << "  move " << (directory / "root/root.key").string()
+                << " to a safe place offline: it is needed only to revoke the intermediate and "
+                   "once a year for the root's CRL\n";
+  if (!report.is_json()) return {};
+  auto& answer = report.answer();
+  answer["directory"] = directory.string();
+  answer["files"] = files_of(directory);
+  answer["certificates"] = {
+      certificate_as_json(entry_of_authority(root, pki::ProfileKind::root, now), now),
+      certificate_as_json(entry_of_authority(intermediate, pki::ProfileKind::intermediate, now),
+                          now)};
+  CERTGATE_TRY(auto store, CaStore::open(directory / "certgate-ca.db"));
+  for (std::string const issuer : {"intermediate", "root"}) {
+    CERTGATE_TRY(auto const list, store.last_list(issuer));
+    if (list) answer["crls"].push_back(list_as_json(directory, issuer, *list));
+  }
+  return {};
+}
+
+Result<void> init(InitOptions const& options, CaReport& report) {
   auto directory = fs::path(options.directory).lexically_normal();
   if (!directory.has_filename()) directory = directory.parent_path();
   std::error_code code;
@@ -211,20 +255,7 @@ Result<void> init(InitOptions const& options) {
   ::unlink((staged.string() + ".lock").c_str());
   if (!done) return done;
   if (done = sync_directory(parent); !done) return done;
-
-  std::cout << "Made a CA in " << directory.string() << ":\n"
-            << "  root          " << made.root.certificate().subject().common_name << ", until "
-            << format_moment(made.root.certificate().validity().not_after) << '\n'
-            << "  intermediate  " << made.intermediate.certificate().subject().common_name
-            << ", until " << format_moment(made.intermediate.certificate().validity().not_after)
-            << "\n\nThe gateway trusts it with:\n  client_auth:\n    ca: "
-            << (fs::absolute(directory) / "ca.pem").string()
-            << "\n    crl: " << (fs::absolute(directory) / "crl/intermediate.crl").string()
-            << "\n\nNext:\n  certgate ca issue " << directory.string() << " --name ann-phone\n"
-            << "  move " << (directory / "root/root.key").string()
-            << " to a safe place offline: it is needed only to revoke the intermediate and once "
-               "a year for the root's CRL\n";
-  return {};
+  return tell_made(directory, made, now, report);
 }
 
 }  // namespace
@@ -266,11 +297,13 @@ void add_ca_init(CLI::App& ca, int& exit_status) {
   add_repeated(command, "--exclude-email", options->exclude_email,
                "No e-mail of this host or .domain");
   add_repeated(command, "--exclude-ip", options->exclude_ip, "No addresses within this network");
+  auto const report = CaReport::add_to(*command);
   command->footer(
       "Example:\n"
       "  certgate ca init /var/lib/certgate/ca --name 'Example Devices' \\\n"
       "      --permit-dns devices.example.com --crl-url http://crl.example.com/devices.crl");
-  run_when_chosen(command, exit_status, [options] { return init(*options); });
+  run_when_chosen(command, exit_status, report,
+                  [options](CaReport& to) { return init(*options, to); });
 }
 
 }  // namespace certgate::cli

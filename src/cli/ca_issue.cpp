@@ -1,8 +1,7 @@
 // `certgate ca issue`, `ca sign` and `ca renew`: three ways to ask for a certificate.
-#include <iostream>
-
 #include "ca_bulk.hpp"
 #include "ca_issuing.hpp"
+#include "ca_report.hpp"
 #include "ca_revoking.hpp"
 #include "ca_subcommands.hpp"
 #include "ca_times.hpp"
@@ -68,16 +67,20 @@ Result<IssueOrder> order_of(IssueOptions const& options, UnixSeconds now) {
   return order;
 }
 
-void tell(CaDirectory const& directory, Parcel const& parcel, std::string const& out) {
+void tell_issued(CaDirectory const& directory, Parcel const& parcel, std::string const& out,
+                 CaReport& report) {
   auto const place = out.empty() ? directory.issued(parcel.entry.name) : std::filesystem::path(out);
-  std::cout << "Issued " << parcel.entry.name << " (" << parcel.entry.profile << "), serial "
-            << parcel.entry.serial.hex() << ", until " << format_moment(parcel.entry.not_after)
-            << '\n';
-  for (auto const& file : parcel.files) std::cout << "  " << (place / file.name).string() << '\n';
+  report.text() << "Issued " << parcel.entry.name << " (" << parcel.entry.profile << "), serial "
+                << parcel.entry.serial.hex() << ", until "
+                << format_moment(parcel.entry.not_after) << '\n';
+  for (auto const& file : parcel.files) {
+    report.text() << "  " << (place / file.name).string() << '\n';
+  }
+  report.answer()["certificates"] = CaReport::Json::array({parcel_as_json(parcel, place)});
 }
 
 Result<void> deliver_one(CaDirectory& directory, Parcel const& parcel, SameName same_name,
-                         std::string const& out) {
+                         std::string const& out, CaReport& report) {
   auto done = directory.deliver(std::span(&parcel, 1), same_name);
   if (done && !out.empty()) {
     done = copy_out(parcel, out);
@@ -87,11 +90,11 @@ Result<void> deliver_one(CaDirectory& directory, Parcel const& parcel, SameName 
                                          directory.issued(parcel.entry.name).string());
     }
   }
-  if (done) tell(directory, parcel, out);
+  if (done) tell_issued(directory, parcel, out, report);
   return done;
 }
 
-Result<void> issue(IssueOptions const& options) {
+Result<void> issue(IssueOptions const& options, CaReport& report) {
   if (options.name.empty() == options.from.empty()) {
     return fail(ErrorCode::invalid, "say who: either --name NAME or --from devices.csv");
   }
@@ -107,18 +110,18 @@ Result<void> issue(IssueOptions const& options) {
     SourceText const source(options.from, std::move(text));
     auto orders = parse_devices(source, order, now);
     if (!orders) {
-      std::cerr << render(orders.error());
+      report.add_mistakes(orders.error());
       return fail(ErrorCode::invalid, "nothing was issued; mend the table and run this again");
     }
-    return issue_in_bulk(directory, *orders);
+    return issue_in_bulk(directory, *orders, report);
   }
   order.name = options.name;
   CERTGATE_TRY(auto const issuer, Issuer::open(directory));
   CERTGATE_TRY(auto const parcel, issuer.prepare(order, now));
-  return deliver_one(directory, parcel, SameName::conflict, options.out);
+  return deliver_one(directory, parcel, SameName::conflict, options.out, report);
 }
 
-Result<void> sign(IssueOptions const& options) {
+Result<void> sign(IssueOptions const& options, CaReport& report) {
   auto const now = now_in_seconds();
   CERTGATE_TRY(auto order, order_of(options, now));
   CERTGATE_TRY(auto const text, read_file(options.request, pki::max_request_bytes));
@@ -134,18 +137,23 @@ Result<void> sign(IssueOptions const& options) {
   if (!request->subject.common_name.empty() && request->subject.common_name != order.name) {
     request->ignored.push_back("the common name " + request->subject.common_name);
   }
+  report.answer()["given"] = CaReport::Json::array();
+  report.answer()["not_given"] = CaReport::Json::array();
   for (auto& name : request->alternative_names) {
     if (options.no_requested_names) {
       request->ignored.push_back("the " + std::string(pki::name_of(name.kind())) + " name " +
                                  name.text());
     } else {
-      std::cout << "Requested and given: the " << pki::name_of(name.kind()) << " name "
-                << name.text() << '\n';
+      auto const what = "the " + std::string(pki::name_of(name.kind())) + " name " + name.text();
+      report.text() << "Requested and given: " << what << '\n';
+      report.answer()["given"].push_back(what);
       order.names.push_back(std::move(name));
     }
   }
-  for (auto const& what : request->ignored)
-    std::cout << "Requested and not given: " << what << '\n';
+  for (auto const& what : request->ignored) {
+    report.text() << "Requested and not given: " << what << '\n';
+    report.answer()["not_given"].push_back(what);
+  }
   order.public_key_der = std::move(request->public_key_der);
   CERTGATE_TRY(auto directory, CaDirectory::open(options.directory));
   if (auto done = check_key_is_free(directory, order.public_key_der, order.name, now); !done) {
@@ -153,7 +161,7 @@ Result<void> sign(IssueOptions const& options) {
   }
   CERTGATE_TRY(auto const issuer, Issuer::open(directory));
   CERTGATE_TRY(auto const parcel, issuer.prepare(order, now));
-  return deliver_one(directory, parcel, SameName::conflict, options.out);
+  return deliver_one(directory, parcel, SameName::conflict, options.out, report);
 }
 
 // The certificate that a renewal continues: the newest of that name.
@@ -196,7 +204,7 @@ Result<void> give_key(IssueOrder& order, CaDirectory const& directory,
   return {};
 }
 
-Result<void> renew(IssueOptions options) {
+Result<void> renew(IssueOptions options, CaReport& report) {
   auto const now = now_in_seconds();
   CERTGATE_TRY(auto directory, CaDirectory::open(options.directory));
   CERTGATE_TRY(auto const entry, entry_to_renew(directory, options.name));
@@ -226,14 +234,15 @@ Result<void> renew(IssueOptions options) {
   }
   CERTGATE_TRY(auto const issuer, Issuer::open(directory));
   CERTGATE_TRY(auto const parcel, issuer.prepare(order, now));
-  auto const done = deliver_one(directory, parcel, SameName::allowed, options.out);
+  auto const done = deliver_one(directory, parcel, SameName::allowed, options.out, report);
   if (!done) return done;
   if (options.revoke_old) {
-    return revoke_one(directory, entry.serial, pki::RevocationReason::superseded);
+    return revoke_one(directory, entry.serial, pki::RevocationReason::superseded, report);
   }
-  std::cout << "The old certificate stays good until " << format_moment(entry.not_after)
-            << "; revoke it when the device has the new one:\n  certgate ca revoke "
-            << options.directory << ' ' << entry.serial.hex() << " --reason superseded\n";
+  report.answer()["replaces"] = certificate_as_json(entry, now);
+  report.text() << "The old certificate stays good until " << format_moment(entry.not_after)
+                << "; revoke it when the device has the new one:\n  certgate ca revoke "
+                << options.directory << ' ' << entry.serial.hex() << " --reason superseded\n";
   return {};
 }
 
@@ -305,7 +314,9 @@ void add_ca_issue(CLI::App& ca, int& exit_status) {
       "  certgate ca issue /var/lib/certgate/ca --name sensor-7 --profile iot \\\n"
       "      --uri spiffe://example.org/sensor-7 --days 365\n"
       "  certgate ca issue /var/lib/certgate/ca --from devices.csv --profile iot");
-  run_when_chosen(command, exit_status, [options] { return issue(*options); });
+  auto const report = CaReport::add_to(*command);
+  run_when_chosen(command, exit_status, report,
+                  [options](CaReport& to) { return issue(*options, to); });
 }
 
 void add_ca_sign(CLI::App& ca, int& exit_status) {
@@ -323,7 +334,9 @@ void add_ca_sign(CLI::App& ca, int& exit_status) {
   command->footer(
       "Example:\n"
       "  certgate ca sign /var/lib/certgate/ca sensor-7.csr --name sensor-7 --out .");
-  run_when_chosen(command, exit_status, [options] { return sign(*options); });
+  auto const report = CaReport::add_to(*command);
+  run_when_chosen(command, exit_status, report,
+                  [options](CaReport& to) { return sign(*options, to); });
 }
 
 void add_ca_renew(CLI::App& ca, int& exit_status) {
@@ -343,7 +356,9 @@ void add_ca_renew(CLI::App& ca, int& exit_status) {
   command->add_flag("--revoke-old", options->revoke_old, "Revoke the old one at once (superseded)");
   add_out(command, *options);
   command->footer("Example:\n  certgate ca renew /var/lib/certgate/ca sensor-7 --days 365");
-  run_when_chosen(command, exit_status, [options] { return renew(*options); });
+  auto const report = CaReport::add_to(*command);
+  run_when_chosen(command, exit_status, report,
+                  [options](CaReport& to) { return renew(*options, to); });
 }
 
 }  // namespace certgate::cli

@@ -141,6 +141,12 @@ Result<void> check_key_is_free(CaDirectory& directory, std::string_view public_k
   return {};
 }
 
+CaReport::Json parcel_as_json(Parcel const& parcel, std::filesystem::path const& place) {
+  auto json = certificate_as_json(parcel.entry, parcel.entry.issued_at);
+  for (auto const& file : parcel.files) json["files"].push_back((place / file.name).string());
+  return json;
+}
+
 Result<void> copy_out(Parcel const& parcel, std::filesystem::path const& out) {
   std::error_code code;
   if (!std::filesystem::is_directory(out, code)) {

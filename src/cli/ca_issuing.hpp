@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ca_directory.hpp"
+#include "ca_report.hpp"
 #include "certgate/pki/csr.hpp"
 
 namespace certgate::cli {
@@ -49,6 +50,9 @@ class Issuer {
 // one that is in use under another name.
 Result<void> check_key_is_free(CaDirectory& directory, std::string_view public_key_der,
                                std::string_view name, UnixSeconds now);
+
+// A parcel whose files lie in `place`.
+CaReport::Json parcel_as_json(Parcel const& parcel, std::filesystem::path const& place);
 
 // Copies the parcel's files to `out` as well, each whole or not at all.
 Result<void> copy_out(Parcel const& parcel, std::filesystem::path const& out);

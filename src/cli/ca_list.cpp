@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "ca_directory.hpp"
+#include "ca_report.hpp"
 #include "ca_subcommands.hpp"
 #include "ca_times.hpp"
 #include "certgate/base/encoding.hpp"
@@ -25,12 +26,6 @@ struct ListedCertificate {
   pki::LedgerEntry entry;
   pki::Status status;
 };
-
-std::string quoted_json(std::string_view text) {
-  std::string out = "\"";
-  append_json_escaped(out, text);
-  return out + '"';
-}
 
 // RFC 4180 §2: fields with commas, quotes or line breaks are quoted. A leading = + - @ would be a
 // formula to a spreadsheet.
@@ -63,25 +58,12 @@ std::string origin_of(pki::LedgerEntry const& entry) {
   return entry.key_origin == pki::KeyOrigin::device ? "device" : "authority";
 }
 
-void print_json(std::vector<ListedCertificate> const& rows) {
+void print_json(std::vector<ListedCertificate> const& rows, UnixSeconds now) {
   std::cout << '[';
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    auto const& entry = rows[i].entry;
-    auto const or_null = [](std::string const& text) {
-      return text.empty() ? std::string("null") : quoted_json(text);
-    };
-    std::cout << (i == 0 ? "\n" : ",\n") << "  {\"name\": " << quoted_json(entry.name)
-              << ", \"serial\": " << quoted_json(entry.serial.hex())
-              << ", \"profile\": " << quoted_json(entry.profile)
-              << ", \"status\": " << quoted_json(pki::name_of(rows[i].status))
-              << ", \"issued_at\": " << quoted_json(format_moment(entry.issued_at))
-              << ", \"not_before\": " << quoted_json(format_moment(entry.not_before))
-              << ", \"not_after\": " << quoted_json(format_moment(entry.not_after))
-              << ", \"reason\": " << or_null(reason_of(entry))
-              << ", \"revoked_at\": " << or_null(revoked_at(entry))
-              << ", \"issuer\": " << quoted_json(entry.issuer)
-              << ", \"key_origin\": " << quoted_json(origin_of(entry))
-              << ", \"fingerprint_sha256\": " << quoted_json(fingerprint_of(entry)) << '}';
+    auto const row = certificate_as_json(rows[i].entry, now);
+    std::cout << (i == 0 ? "\n" : ",\n") << "  "
+              << row.dump(-1, ' ', false, CaReport::Json::error_handler_t::replace);
   }
   std::cout << (rows.empty() ? "]\n" : "\n]\n");
 }
@@ -139,7 +121,7 @@ Result<void> list(ListOptions const& options) {
     rows.push_back({std::move(entry), status});
   }
   if (options.json) {
-    print_json(rows);
+    print_json(rows, now);
   } else if (options.csv) {
     print_csv(rows);
   } else {

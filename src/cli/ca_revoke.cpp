@@ -1,6 +1,5 @@
 // `certgate ca revoke` and `ca restore`.
 #include <charconv>
-#include <iostream>
 
 #include "ca_revoking.hpp"
 #include "ca_subcommands.hpp"
@@ -60,7 +59,27 @@ Result<std::vector<pki::LedgerEntry>> find_all_meant(CaDirectory& directory,
   return entries;
 }
 
-Result<void> revoke(RevokeOptions const& options) {
+// The certificates as they are now, under `what`, and the lists that were signed for them.
+Result<void> report_changed(CaDirectory& directory, std::vector<pki::LedgerEntry> const& entries,
+                            char const* what, CaReport& report) {
+  if (!report.is_json()) return {};
+  auto& answer = report.answer();
+  bool by_root = false;
+  bool by_intermediate = false;
+  for (auto const& meant : entries) {
+    (meant.issuer == "root" ? by_root : by_intermediate) = true;
+    CERTGATE_TRY(auto const entry, directory.store().find(meant.serial));
+    answer[what].push_back(certificate_as_json(entry ? *entry : meant, now_in_seconds()));
+  }
+  for (std::string const issuer : {"intermediate", "root"}) {
+    if (!(issuer == "root" ? by_root : by_intermediate)) continue;
+    CERTGATE_TRY(auto const list, directory.store().last_list(issuer));
+    if (list) answer["crls"].push_back(list_as_json(directory.path(), issuer, *list));
+  }
+  return {};
+}
+
+Result<void> revoke(RevokeOptions const& options, CaReport& report) {
   auto const reason = pki::parse_reason(options.reason);
   if (!reason) {
     return fail(ErrorCode::invalid, "unknown reason " + options.reason + "; reasons are " +
@@ -72,10 +91,10 @@ Result<void> revoke(RevokeOptions const& options) {
   }
   CERTGATE_TRY(auto directory, CaDirectory::open(options.directory));
   CERTGATE_TRY(auto const entries, find_all_meant(directory, options.who));
-  return revoke_all(directory, entries, *reason, root_password);
+  return revoke_all(directory, entries, *reason, root_password, report);
 }
 
-Result<void> restore(RevokeOptions const& options) {
+Result<void> restore(RevokeOptions const& options, CaReport& report) {
   CERTGATE_TRY(auto directory, CaDirectory::open(options.directory));
   CERTGATE_TRY(auto const lock, directory.lock_for_change());
   CERTGATE_TRY(auto const meant, find_all_meant(directory, options.who));
@@ -99,10 +118,10 @@ Result<void> restore(RevokeOptions const& options) {
   if (auto done = change.commit(); !done) return done;
   if (auto done = directory.publish_lists(); !done) return done;
   for (auto const& entry : restored) {
-    std::cout << "Restored " << entry.name << ", serial " << entry.serial.hex() << '\n';
+    report.text() << "Restored " << entry.name << ", serial " << entry.serial.hex() << '\n';
   }
-  std::cout << "New CRL: " << (directory.path() / "crl/intermediate.crl").string() << '\n';
-  return {};
+  report.text() << "New CRL: " << (directory.path() / "crl/intermediate.crl").string() << '\n';
+  return report_changed(directory, restored, "restored", report);
 }
 
 }  // namespace
@@ -134,7 +153,8 @@ Result<UnixSeconds> list_lifetime(CaDirectory& directory) {
 }
 
 Result<void> revoke_all(CaDirectory& directory, std::vector<pki::LedgerEntry> const& entries,
-                        pki::RevocationReason reason, std::string const& root_password) {
+                        pki::RevocationReason reason, std::string const& root_password,
+                        CaReport& report) {
   CERTGATE_TRY(auto const lock, directory.lock_for_change());
   CERTGATE_TRY(auto change, StoreChange::begin(directory.store()));
   auto const now = now_in_seconds();
@@ -157,22 +177,23 @@ Result<void> revoke_all(CaDirectory& directory, std::vector<pki::LedgerEntry> co
   if (auto done = change.commit(); !done) return done;
   if (auto done = directory.publish_lists(); !done) return done;
   for (auto const& entry : entries) {
-    std::cout << (reason == pki::RevocationReason::certificate_hold ? "Put on hold " : "Revoked ")
-              << entry.name << ", serial " << entry.serial.hex() << " (" << pki::name_of(reason)
-              << ")\n";
+    report.text() << (reason == pki::RevocationReason::certificate_hold ? "Put on hold "
+                                                                        : "Revoked ")
+                  << entry.name << ", serial " << entry.serial.hex() << " ("
+                  << pki::name_of(reason) << ")\n";
   }
   bool const by_root = entries.front().issuer == "root";
-  std::cout << "New CRL: "
-            << (directory.path() / (by_root ? "crl/root.crl" : "crl/intermediate.crl")).string()
-            << '\n';
-  return {};
+  report.text() << "New CRL: "
+                << (directory.path() / (by_root ? "crl/root.crl" : "crl/intermediate.crl")).string()
+                << '\n';
+  return report_changed(directory, entries, "revoked", report);
 }
 
 Result<void> revoke_one(CaDirectory& directory, pki::Serial const& serial,
-                        pki::RevocationReason reason) {
+                        pki::RevocationReason reason, CaReport& report) {
   CERTGATE_TRY(auto const entry, directory.store().find(serial));
   if (!entry) return fail(ErrorCode::not_found, "no certificate has the serial " + serial.hex());
-  return revoke_all(directory, {*entry}, reason, {});
+  return revoke_all(directory, {*entry}, reason, {}, report);
 }
 
 void add_ca_revoke(CLI::App& ca, int& exit_status) {
@@ -194,7 +215,9 @@ void add_ca_revoke(CLI::App& ca, int& exit_status) {
       "Example:\n"
       "  certgate ca revoke /var/lib/certgate/ca ann-phone --reason keyCompromise\n"
       "  certgate ca revoke /var/lib/certgate/ca 4F2A90 --reason certificateHold");
-  run_when_chosen(command, exit_status, [options] { return revoke(*options); });
+  auto const report = CaReport::add_to(*command);
+  run_when_chosen(command, exit_status, report,
+                  [options](CaReport& to) { return revoke(*options, to); });
 }
 
 void add_ca_restore(CLI::App& ca, int& exit_status) {
@@ -203,7 +226,9 @@ void add_ca_restore(CLI::App& ca, int& exit_status) {
   command->add_option("DIR", options->directory, "The CA")->required();
   command->add_option("SERIAL|NAME", options->who, "Which certificates")->required();
   command->footer("Example:\n  certgate ca restore /var/lib/certgate/ca ann-phone");
-  run_when_chosen(command, exit_status, [options] { return restore(*options); });
+  auto const report = CaReport::add_to(*command);
+  run_when_chosen(command, exit_status, report,
+                  [options](CaReport& to) { return restore(*options, to); });
 }
 
 }  // namespace certgate::cli

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ca_directory.hpp"
+#include "ca_report.hpp"
 #include "ca_times.hpp"
 
 namespace certgate::cli {
@@ -12,11 +13,12 @@ namespace certgate::cli {
 // Who is meant: a serial, or a name with all its certificates that are not revoked yet.
 Result<std::vector<pki::LedgerEntry>> find_meant(CaDirectory& directory, std::string const& who);
 
-// Applies `reason` to all entries, signs the lists that change, and publishes them.
+// Applies `reason` to all entries, signs the lists that change, publishes them, and reports both.
 Result<void> revoke_all(CaDirectory& directory, std::vector<pki::LedgerEntry> const& entries,
-                        pki::RevocationReason reason, std::string const& root_password);
+                        pki::RevocationReason reason, std::string const& root_password,
+                        CaReport& report);
 Result<void> revoke_one(CaDirectory& directory, pki::Serial const& serial,
-                        pki::RevocationReason reason);
+                        pki::RevocationReason reason, CaReport& report);
 
 // A root signs rarely: its list may be a year old.
 inline constexpr UnixSeconds root_list_lifetime = 365 * seconds_per_day;

@@ -27,6 +27,9 @@ void add_ca_hand_out(CLI::App& ca, int& exit_status);
 // Runs `work` when `command` is chosen; an Error is printed to standard error and becomes status 2
 // when it is `invalid` (what was typed), else 1.
 void run_when_chosen(CLI::App* command, int& exit_status, std::function<Result<void>()> work);
+// What both kinds of commands, with a report and without, do: `tell` gets null or the problem.
+void run_as_ca(int& exit_status, std::function<Result<void>()> const& work,
+               std::function<void(Error const*)> const& tell);
 
 // An option that may be given several times, each with one value (so that it never swallows DIR).
 void add_repeated(CLI::App* command, std::string const& name, std::vector<std::string>& values,
