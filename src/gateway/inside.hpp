@@ -45,6 +45,7 @@ struct Gateway::Inside final : admin::Control {
   admin::Outcome change_denied(DenyChange::Kind kind, std::string const& body);
   std::shared_ptr<proxy::Generation const> generation_in_force() const;
   tls::ServerOptions tls_options() const;
+  void limit_connections(config::Setting<std::uint64_t> const& wanted);
   void publish_expiries();
   void on_each_worker(std::function<void(proxy::Worker&)> const& work);
   void drain();
@@ -84,6 +85,7 @@ struct Gateway::Inside final : admin::Control {
   std::shared_ptr<tls::SessionStore> sessions;
   std::shared_ptr<tls::TicketKeys> ticket_keys;
   std::shared_ptr<proxy::ConnectionCount> connections = std::make_shared<proxy::ConnectionCount>();
+  std::uint64_t descriptors = 0;  // that the process may have open
 
   std::unique_ptr<DenyBook> denied;
 

@@ -3,6 +3,7 @@
 
 #include "certgate/config/format_config.hpp"
 #include "crl_sources.hpp"
+#include "descriptors.hpp"
 #include "inside.hpp"
 #include "settings.hpp"
 #include "status.hpp"
@@ -54,7 +55,8 @@ Result<void, Diagnostics> Gateway::Inside::start_workers() {
     }
     ticket_keys = std::make_shared<tls::TicketKeys>(rotation, longest);
   }
-  connections->limit = static_cast<std::size_t>(*config->limits.connections);
+  descriptors = raise_descriptor_limit();
+  limit_connections(config->limits.connections);
   workers.resize(worker_count(*config));
   for (std::size_t i = 0; i < workers.size(); ++i) {
     proxy::WorkerOptions worker;
@@ -73,6 +75,22 @@ Result<void, Diagnostics> Gateway::Inside::start_workers() {
     threads.emplace_back([&target] { target.loop().run(); });
   }
   return {};
+}
+
+// What cannot be kept is said: loudly when somebody asked for it.
+void Gateway::Inside::limit_connections(config::Setting<std::uint64_t> const& wanted) {
+  auto const possible = connections_within(descriptors, static_cast<std::size_t>(*wanted));
+  bool const is_news = connections->limit.exchange(possible) != possible;
+  if (possible == *wanted || !is_news) return;
+  auto const sentence =
+      "limits.connections is " + std::to_string(*wanted) + ", but this process may open only " +
+      std::to_string(descriptors) + " files (LimitNOFILE, ulimit -n): " +
+      std::to_string(possible) + " connections at once";
+  if (wanted.mark.written()) {
+    log.warning(sentence);
+  } else {
+    log.info(sentence);
+  }
 }
 
 Result<void, Diagnostics> Gateway::Inside::start_admin() {

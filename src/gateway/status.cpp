@@ -171,6 +171,10 @@ void register_process_metrics(telemetry::MetricRegistry& registry,
                      [&access_log, one] { return one(access_log.counts().write_errors); });
   registry.read_with("certgate_connection_limit", "Connections that may be open at once",
                      MetricType::gauge, [&connections, one] { return one(connections.limit.load()); });
+  registry.read_with("certgate_connections_refused_total",
+                     "Connections closed at once because certgate_connection_limit were open",
+                     MetricType::counter,
+                     [&connections, one] { return one(connections.refused.load()); });
   registry.read_with("certgate_tls_sessions", "TLS sessions kept for resumption",
                      MetricType::gauge, [&sessions, one] { return one(sessions.size()); });
 }

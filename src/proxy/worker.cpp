@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 
+#include "certgate/telemetry/log.hpp"
 #include "connection.hpp"
 #include "tunnel.hpp"
 #include "workspace.hpp"
@@ -22,6 +24,19 @@ constexpr int accepts_per_turn = 32;
 constexpr std::chrono::milliseconds descriptor_pause{100};
 // How long a listener that is closed accepts connections that were on their way.
 constexpr std::chrono::milliseconds retirement_time{1000};
+
+// Who looks after the machine is told of both, but not once for each connection.
+void note_full(std::size_t limit) {
+  static telemetry::LogLimit log_limit;
+  telemetry::process_log().warning(
+      log_limit, "connection closed at once: the connection limit is reached", {{"limit", limit}});
+}
+
+void note_exhausted(int reason) {
+  static telemetry::LogLimit log_limit;
+  telemetry::process_log().warning(log_limit, "connections wait and are not accepted",
+                                   {{"reason", std::system_category().message(reason)}});
+}
 
 }  // namespace
 
@@ -79,11 +94,18 @@ bool Acceptor::accept_waiting() {
   for (int i = 0; i < accepts_per_turn; ++i) {
     IpEndpoint peer;
     int const fd = net::accept_one(socket_.fd(), peer);
-    if (fd < 0) return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    if (fd < 0) {
+      auto const reason = errno;
+      bool const exhausted =
+          reason == EMFILE || reason == ENFILE || reason == ENOBUFS || reason == ENOMEM;
+      if (exhausted) note_exhausted(reason);
+      return exhausted;
+    }
     if (connections.open.load(std::memory_order_relaxed) >=
         connections.limit.load(std::memory_order_relaxed)) {
       ::close(fd);
-      workspace_.refused_connections.fetch_add(1, std::memory_order_relaxed);
+      connections.refused.fetch_add(1, std::memory_order_relaxed);
+      note_full(connections.limit.load(std::memory_order_relaxed));
       continue;
     }
     Connection::start(workspace_, fd, peer, settings_);

@@ -119,7 +119,6 @@ struct Workspace {
   Connection* connections = nullptr;  // intrusive list
   std::size_t connection_count = 0;
   std::vector<Tunnel*> tunnels;
-  std::atomic<std::uint64_t> refused_connections{0};
   bool draining = false;
 
  private:

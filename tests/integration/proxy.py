@@ -337,7 +337,7 @@ def read_head(connection):
 class Certgate:
     """The daemon with a configuration; its folder holds every file that it names."""
 
-    def __init__(self, folder, config, wait=True, arguments=(), environment=None):
+    def __init__(self, folder, config, wait=True, arguments=(), environment=None, through=()):
         self.folder = pathlib.Path(folder)
         self.config_path = self.folder / "certgate.yaml"
         self.access_path = self.folder / "access.log"
@@ -347,7 +347,7 @@ class Certgate:
         self.log_begin = self.log_path.stat().st_size if self.log_path.exists() else 0
         self.errors = open(self.folder / "stderr.txt", "wb")
         self.process = subprocess.Popen(
-            [BINARY, "run", "--config", str(self.config_path), *arguments],
+            [*through, BINARY, "run", "--config", str(self.config_path), *arguments],
             stdout=subprocess.DEVNULL, stderr=self.errors, env={**os.environ, **(environment or {})},
         )
         self.port = None
@@ -643,8 +643,9 @@ class Setup:
         host.update(more)
         return host
 
-    def start(self, config=None, **changes):
-        return Certgate(self.folder, config or self.config(**changes))
+    def start(self, config=None, *, through=(), **changes):
+        """`through`: a command that starts certgate in its own place, such as prlimit."""
+        return Certgate(self.folder, config or self.config(**changes), through=through)
 
     def client(self, certgate, identity=None, host="api.example.com", version=None, session=None,
                context=None):

@@ -35,6 +35,7 @@ struct ListenerSettings {
 struct ConnectionCount {
   std::atomic<std::size_t> open{0};
   std::atomic<std::size_t> limit{65'536};
+  std::atomic<std::uint64_t> refused{0};  // closed at once because so many were open
 };
 
 struct WorkerOptions {
