@@ -6,6 +6,7 @@
 
 #include "certgate/gateway/build.hpp"
 #include "certgate/x509/pem.hpp"
+#include "kept_list.hpp"
 #include "materials.hpp"
 #include "settings.hpp"
 

@@ -1,8 +1,7 @@
-// A list that came from an address: judged before it is taken, kept on disk for the next start.
+// A list that came from an address: judged before it is taken.
 //
-// Judging is the same for what a server sent and for what the disk gave back: somebody else may have
-// written either. A file is one text head (address, validators, length) and then the bytes as they
-// came; it is written whole or not at all.
+// Judging is the same for what a server sent and for what the disk gave back (kept_list.hpp):
+// somebody else may have written either.
 #pragma once
 
 #include <string>
@@ -36,11 +35,5 @@ bool is_same_list(FetchedList const& a, FetchedList const& b);
 std::optional<UnixSeconds> end_of(FetchedList const& list);
 // "12 revoked, number 0A, until 2026-12-01 10:00 UTC".
 std::string describe(FetchedList const& list);
-
-std::string format_kept_list(CrlUrl const& url, FetchedList const& list, std::string_view bytes);
-// Judged. Error `not_found`: nothing is kept. Other errors name the file.
-Result<FetchedList> read_kept_list(std::string const& state_directory, CrlUrl const& url);
-Result<void> write_kept_list(std::string const& state_directory, CrlUrl const& url,
-                             FetchedList const& list, std::string_view bytes);
 
 }  // namespace certgate::gateway

@@ -2,6 +2,7 @@
 
 #include "crl_store.hpp"
 #include "deny_book.hpp"
+#include "kept_list.hpp"
 
 namespace certgate::gateway {
 

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <filesystem>
 
+#include "kept_list.hpp"
 #include "support/test_ca.hpp"
 
 namespace certgate::gateway {

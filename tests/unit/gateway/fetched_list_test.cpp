@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "certgate/x509/pem.hpp"
+#include "kept_list.hpp"
 #include "support/test_ca.hpp"
 
 namespace certgate::gateway {
