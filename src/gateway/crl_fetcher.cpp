@@ -340,7 +340,20 @@ void CrlFetcher::keep_only(std::vector<CrlUrl> const& urls, CrlFetchSettings con
       }
     }
     reap();
+    remove_kept(urls);
   });
+}
+
+void CrlFetcher::remove_kept(std::vector<CrlUrl> const& wanted) {
+  for (auto const& removed : remove_unwanted_lists(target_.state_directory, wanted)) {
+    auto const whose = removed.url.empty() ? std::string("a CRL") : "the CRL of " + removed.url;
+    if (!removed.problem.empty()) {
+      target_.log(LogLevel::warning, whose + " is not wanted any more: " + removed.problem);
+    } else {
+      target_.log(LogLevel::info, "the kept file of " + whose +
+                                      " was removed: its address is not configured any more");
+    }
+  }
 }
 
 void CrlFetcher::reap() {

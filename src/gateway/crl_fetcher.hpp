@@ -69,7 +69,7 @@ class CrlFetcher {
 
   // These too from now on; lists that an earlier run kept are in the store when this returns.
   void add(std::vector<CrlUrl> const& urls, CrlFetchSettings const& settings);
-  // These and no others, with these settings.
+  // These and no others, with these settings. What is kept of others is removed from the disk.
   void keep_only(std::vector<CrlUrl> const& urls, CrlFetchSettings const& settings);
   // Until each of them has a list or has failed, or the time is over. Gives those without a list.
   std::vector<CrlFetchState> wait_for(std::vector<CrlUrl> const& urls,
@@ -80,6 +80,7 @@ class CrlFetcher {
   class Source;
   void read_kept(CrlUrl const& url);
   void reap();
+  void remove_kept(std::vector<CrlUrl> const& wanted);
   template <class Change>
   void change_state(std::string const& key, Change const& change);
 

@@ -51,9 +51,11 @@ Result<void, Diagnostics> CrlFetching::start(config::Config const& config) {
   return {};
 }
 
-// A list may have come between the first build and this moment.
+// A list may have come between the first build and this moment. What an earlier run kept of other
+// addresses goes only now: a start that fails changes nothing.
 void CrlFetching::is_in_force() {
   in_force_ = true;
+  fetcher_->keep_only(urls_, settings_);
   if (!urls_.empty()) changed_();
 }
 

@@ -1,8 +1,14 @@
 #include "kept_list.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <set>
 
 #include "materials.hpp"
 #include "state_files.hpp"
@@ -38,6 +44,38 @@ Result<FetchedList> read_kept_file(std::string const& path, CrlUrl const& url) {
   judged->validators = kept->validators;
   judged->fetched_at = kept->fetched_at;
   return judged;
+}
+
+// A name that write_kept_list() gives: "<64 hex digits>-<64 hex digits>".
+bool is_key(std::string_view name) {
+  constexpr std::size_t digits = 64;
+  if (name.size() != 2 * digits + 1 || name[digits] != '-') return false;
+  auto const is_digit = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
+  };
+  return std::all_of(name.begin(), name.begin() + digits, is_digit) &&
+         std::all_of(name.begin() + digits + 1, name.end(), is_digit);
+}
+
+// The address part of a key, with the hyphen.
+std::string_view address_of(std::string_view key) { return key.substr(0, key.find('-') + 1); }
+
+// Whether there is a file that certgate wrote; its address, as far as it was written.
+bool is_ours(std::filesystem::path const& path, std::string& url) {
+  std::error_code error;
+  if (std::filesystem::symlink_status(path, error).type() != std::filesystem::file_type::regular) {
+    return false;
+  }
+  std::ifstream file(path, std::ios::binary);
+  std::string head(kept_magic.size(), '\0');
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(file.gcount()));
+  if (!kept_magic.starts_with(head)) return false;
+  std::string line;
+  if (head == kept_magic && std::getline(file, line) && line.starts_with("url: ")) {
+    url = line.substr(5);
+  }
+  return path.extension() == ".new" || head == kept_magic;
 }
 
 }  // namespace
@@ -111,6 +149,38 @@ Result<void> write_kept_list(std::string const& state_directory, CrlUrl const& u
   auto const folder = kept_folder(state_directory);
   if (auto made = make_state_directory(folder); !made) return made;
   return replace_state_file(folder + "/" + url.key, format_kept_list(url, list, bytes));
+}
+
+std::vector<RemovedList> remove_unwanted_lists(std::string const& state_directory,
+                                               std::vector<CrlUrl> const& wanted) {
+  std::vector<RemovedList> removed;
+  if (state_directory.empty()) return removed;
+  std::set<std::string> keys;
+  for (auto const& url : wanted) keys.insert(url.key);
+  std::error_code error;
+  std::set<std::string> names;
+  for (std::filesystem::directory_iterator entry(kept_folder(state_directory), error), end;
+       !error && entry != end; entry.increment(error)) {
+    names.insert(entry->path().filename().string());
+  }
+  // What read_kept_list() may still turn to: another file of an address that has none of its own.
+  auto const is_needed = [&](std::string_view key) {
+    return std::any_of(keys.begin(), keys.end(), [&](std::string const& own) {
+      return own == key || (address_of(own) == address_of(key) && !names.contains(own));
+    });
+  };
+  for (auto const& name : names) {
+    auto const path = std::filesystem::path(kept_folder(state_directory)) / name;
+    std::string_view key = name;
+    if (key.ends_with(".new")) key.remove_suffix(4);
+    RemovedList gone;
+    if (!is_key(key) || is_needed(key) || !is_ours(path, gone.url)) continue;
+    if (::unlink(path.c_str()) != 0) {
+      gone.problem = "cannot remove " + path.string() + ": " + std::strerror(errno);
+    }
+    removed.push_back(std::move(gone));
+  }
+  return removed;
 }
 
 }  // namespace certgate::gateway

@@ -7,6 +7,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "certgate/base/result.hpp"
 #include "fetched_list.hpp"
@@ -27,5 +28,15 @@ std::string format_kept_list(CrlUrl const& url, FetchedList const& list, std::st
 Result<FetchedList> read_kept_list(std::string const& state_directory, CrlUrl const& url);
 Result<void> write_kept_list(std::string const& state_directory, CrlUrl const& url,
                              FetchedList const& list, std::string_view bytes);
+
+// A file of an address that is not wanted any more; `problem` says why it is still there.
+struct RemovedList {
+  std::string url;  // "" when nobody can tell any more (a file that was never finished)
+  std::string problem;
+};
+// Removes what certgate has kept of addresses that are not among `wanted`. Files that certgate did
+// not write stay; so does what was kept for other CAs as long as nothing is kept for those of now.
+std::vector<RemovedList> remove_unwanted_lists(std::string const& state_directory,
+                                               std::vector<CrlUrl> const& wanted);
 
 }  // namespace certgate::gateway

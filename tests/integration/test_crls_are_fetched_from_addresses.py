@@ -510,6 +510,35 @@ def test_without_a_state_directory_nothing_is_kept_and_that_is_told(setup, serve
     assert not (setup.folder / "state").exists()
 
 
+def test_what_was_kept_of_an_address_goes_with_the_address(setup, server):
+    other = f"{server.url}/other.crl"
+    folder = setup.folder / "state" / "crls"
+    config = config_of(setup, server.address, other)
+    with setup.start(config) as gate:
+        assert len(kept_files(setup)) == 2
+        (folder / "notes.txt").write_text("mine")
+        broken = config_of(setup, server.address, f"{server.url}/gone.crl")
+        server.answer = lambda handler, request: (
+            send_raw(b"")(handler, request) if request.path == "/gone.crl"
+            else server.serve_file(handler))
+        gate.reload(broken, good=False)
+        assert len(kept_files(setup)) == 3  # a refused reload takes nothing away
+        gate.reload(config_of(setup, server.address))
+        wait_for_log(gate, f"the kept file of the CRL of {other} was removed: its address is not "
+                           "configured any more")
+        assert [path.name for path in kept_files(setup) if path.name != "notes.txt"] != []
+        assert len(kept_files(setup)) == 2
+    # And at a start, for what was taken out while certgate was not running.
+    server.answer = server.serve_file
+    lost = setup.ca.issue("lost")
+    with setup.start(config_of(setup, other)) as gate, setup.client(gate, lost) as client:
+        wait_for_log(gate, f"the kept file of the CRL of {server.address} was removed")
+        assert client.get().status == 200
+        [kept] = [path for path in kept_files(setup) if path.name != "notes.txt"]
+        assert f"url: {other}\n".encode() in kept.read_bytes()
+        assert (folder / "notes.txt").read_text() == "mine"
+
+
 # --- Reloads --------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -164,6 +165,56 @@ TEST_F(FetchedListFiles, ServeMoreCasWhenOneOfThemSigned) {
   EXPECT_TRUE(read_kept_list(directory_, url_for({ca().facts, other.facts})));
   EXPECT_EQ(read_kept_list(directory_, url_for({other.facts})).error().code, ErrorCode::not_found);
   EXPECT_FALSE(read_kept_list(directory_, url_for({ca().facts}, "http://pki.example.com/b.crl")));
+}
+
+// --- Files that are not wanted any more ---
+
+TEST_F(FetchedListFiles, OfAnotherAddressAreRemovedAndNothingElseIs) {
+  auto const a = url_for({ca().facts}, "http://pki.example.com/a.crl");
+  auto const b = url_for({ca().facts}, "http://pki.example.com/b.crl");
+  auto const c = url_for({ca().facts}, "http://pki.example.com/c.crl");
+  auto const bytes = make_crl(with_number("0A"), ca());
+  for (auto const& url : {a, b, c}) keep(url, bytes);
+  auto const folder = std::filesystem::path(directory_) / "crls";
+  auto const write = [&](std::string const& name, std::string const& text) {
+    std::ofstream(folder / name, std::ios::binary) << text;
+  };
+  write("notes.txt", "mine");
+  write(std::string(64, 'A') + "-" + std::string(64, 'B'), "not of certgate");
+  write(std::string(64, 'A') + "-" + std::string(64, 'C') + ".new", "certgate fet");
+  write(std::string(64, 'A') + "-" + std::string(64, 'D') + ".new", "not of certgate");
+  std::filesystem::create_symlink("notes.txt", folder / (std::string(64, 'E') + "-" + std::string(64, 'E')));
+  std::filesystem::create_directory(folder / (std::string(64, 'F') + "-" + std::string(64, 'F')));
+
+  auto const removed = remove_unwanted_lists(directory_, {b});
+  std::vector<std::string> urls;
+  for (auto const& gone : removed) {
+    urls.push_back(gone.url);
+    EXPECT_EQ(gone.problem, "");
+  }
+  std::sort(urls.begin(), urls.end());
+  EXPECT_EQ(urls, (std::vector<std::string>{"", a.text(), c.text()}));
+  EXPECT_FALSE(std::filesystem::exists(folder / a.key));
+  EXPECT_TRUE(read_kept_list(directory_, b));
+  std::size_t left = 0;
+  for (auto const& entry : std::filesystem::directory_iterator(folder)) left += !entry.path().empty();
+  EXPECT_EQ(left, 6U);  // b, and the five that certgate did not write
+  EXPECT_TRUE(remove_unwanted_lists(directory_, {b}).empty());
+  EXPECT_TRUE(remove_unwanted_lists("", {}).empty());
+  EXPECT_TRUE(remove_unwanted_lists(directory_ + "/nowhere", {}).empty());
+}
+
+TEST_F(FetchedListFiles, OfTheSameAddressUnderOtherCasStayUntilThereIsABetterOne) {
+  auto const other = make_ca("Another CA");
+  auto const before = url_for({ca().facts});
+  auto const after = url_for({ca().facts, other.facts});
+  auto const bytes = make_crl(with_number("0A"), ca());
+  keep(before, bytes);
+  EXPECT_TRUE(remove_unwanted_lists(directory_, {after}).empty());
+  EXPECT_TRUE(read_kept_list(directory_, after)) << "from the file of the CAs of before";
+  keep(after, bytes);
+  EXPECT_EQ(remove_unwanted_lists(directory_, {after}).size(), 1U);
+  EXPECT_TRUE(read_kept_list(directory_, after));
 }
 
 }  // namespace
