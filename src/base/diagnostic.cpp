@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <tuple>
+#include <utility>
 
 namespace certgate {
 namespace {
@@ -185,6 +187,14 @@ void Diagnostics::sort() {
            std::tie(right.place.file, right.place.line, right.place.column);
   };
   std::stable_sort(items_.begin(), items_.end(), place_before);
+  std::vector<Diagnostic> kept;
+  kept.reserve(items_.size());
+  std::set<std::pair<Severity, std::string>> said;  // of the place of kept.back()
+  for (auto& item : items_) {
+    if (!kept.empty() && place_before(kept.back(), item)) said.clear();
+    if (said.emplace(item.severity, item.message).second) kept.push_back(std::move(item));
+  }
+  items_ = std::move(kept);
 }
 
 std::string render(Diagnostics const& diagnostics) {

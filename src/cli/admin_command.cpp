@@ -28,7 +28,7 @@ void add_options(CLI::App& command, AdminOptions& options) {
 std::optional<admin::Address> find_address(AdminOptions const& options) {
   auto text = options.address;
   if (text.empty()) {
-    auto const config = gateway::load_config(options.config);
+    auto const config = gateway::load_config(options.config, SystemClock{}.unix_seconds());
     if (!config) {
       // The running process may have been started from a better version of this file.
       std::fputs(render(config.error()).c_str(), stderr);

@@ -17,13 +17,13 @@ LoadedPolicy::LoadedPolicy(config::Config config,
       now_(now) {}
 
 std::unique_ptr<LoadedPolicy> LoadedPolicy::load(std::string const& path) {
-  auto config = gateway::load_config(path);
+  auto const now = SystemClock{}.unix_seconds();
+  auto config = gateway::load_config(path, now);
   if (!config) {
     std::cerr << render(config.error());
     return nullptr;
   }
   auto metrics = std::make_unique<telemetry::MetricRegistry>(1);
-  auto const now = SystemClock{}.unix_seconds();
   auto const kept = gateway::load_kept_state(*config, SystemClock{});
   if (!kept) {
     std::cerr << render(config->state_directory.mark.diagnostic(kept.error().detail));

@@ -27,6 +27,7 @@ struct Reading {
   std::size_t unreported = 0;  // beyond max_reported_mistakes
   std::vector<std::shared_ptr<SourceText const>> sources;
 
+  std::size_t count() const { return mistakes.size() + unreported; }
   void wrong(Mark const& mark, std::string message, std::string hint = {});
   void wrong(Value const& value, std::string message, std::string hint = {}) {
     wrong(value.mark(), std::move(message), std::move(hint));

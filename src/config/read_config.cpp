@@ -7,30 +7,45 @@
 
 namespace certgate::config {
 
-Result<Config, Diagnostics> parse_config(SourceText source, FileReader& files) {
+Result<Config, PartialConfig> parse_config_in_parts(SourceText source, FileReader& files) {
   Reading reading{files};
   SourceText const& text = reading.keep(std::move(source));
   YamlTree const tree{text, reading.mistakes};
-  Config config;
+  PartialConfig part;
+  Config& config = part.config;
   if (Value const root = tree.root()) {
     MapReader top{reading, root, ""};
     if (top.good()) {
+      auto const before_settings = reading.count();
       read_plain_settings(top, config);
+      part.limits_are_whole = reading.count() == before_settings;
       config.listeners = read_listeners(top);
-      config.origins = read_origins(top);
-      config.hosts = read_hosts(top, config);
+      config.origins = read_origins(top, part.whole_origins);
+      config.hosts = read_hosts(top, config, part.whole_hosts);
+      auto const before_lists = reading.count();
       config.lists = read_lists(top);
+      part.lists_are_whole = reading.count() == before_lists;
       config.rules = read_rules(top, config.rule_files);
       config.shadow = read_shadow(top);
       config.tests = read_tests(reading, top.get("tests"));
       check_references(reading, config);
     }
   }
-  if (reading.mistakes.has_errors()) return fail(reading.take_mistakes());
   config.sources = std::move(reading.sources);
+  if (reading.mistakes.has_errors()) {
+    part.all_reported = reading.unreported == 0;
+    part.mistakes = reading.take_mistakes();
+    return fail(std::move(part));
+  }
   config.warnings = std::move(reading.warnings);
   config.warnings.sort();
-  return config;
+  return std::move(config);
+}
+
+Result<Config, Diagnostics> parse_config(SourceText source, FileReader& files) {
+  auto read = parse_config_in_parts(std::move(source), files);
+  if (!read) return fail(std::move(read.error().mistakes));
+  return std::move(*read);
 }
 
 Origin const* Config::find_origin(std::string_view name) const {

@@ -235,10 +235,13 @@ std::vector<Listener> read_listeners(MapReader& top) {
   return listeners;
 }
 
-std::vector<Host> read_hosts(MapReader& top, Config const& config) {
+std::vector<Host> read_hosts(MapReader& top, Config const& config, std::vector<bool>& whole) {
   std::vector<Host> hosts;
-  top.entries("hosts",
-              [&](Value entry) { hosts.push_back(read_host(top.reading(), entry, config)); });
+  top.entries("hosts", [&](Value entry) {
+    auto const before = top.reading().count();
+    hosts.push_back(read_host(top.reading(), entry, config));
+    whole.push_back(top.reading().count() == before);
+  });
   if (Value const list = top.get("hosts"); list && list.is_sequence() && list.count() == 0) {
     top.reading().wrong(list, "no hosts: every handshake would be refused",
                         "add `- names: [api.example.com]` with its certificate and origin");

@@ -159,6 +159,7 @@ std::vector<List> read_lists(MapReader& top) {
   for (Value name = map.first(); name;) {
     Value const value = name.next();
     if (name.is_scalar()) {
+      auto const before = top.reading().count();
       if (!is_list_name(name.text())) {
         bool const dollar = name.text().starts_with('$');
         top.reading().wrong(name, in_backquotes(name.text()) + " is not a name for a list",
@@ -166,6 +167,7 @@ std::vector<List> read_lists(MapReader& top) {
                                    : "use a-z, 0-9, `_` and `.`, not at the ends");
       }
       lists.push_back(read_list(top.reading(), name, value));
+      if (top.reading().count() != before) lists.pop_back();
     }
     name = value.next();
   }

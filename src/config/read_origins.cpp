@@ -133,7 +133,7 @@ Origin read_origin(Reading& reading, Value name, Value value) {
 
 }  // namespace
 
-std::vector<Origin> read_origins(MapReader& top) {
+std::vector<Origin> read_origins(MapReader& top, std::vector<bool>& whole) {
   std::vector<Origin> origins;
   Value const map = top.get("origins");
   if (!map) return origins;
@@ -145,11 +145,15 @@ std::vector<Origin> read_origins(MapReader& top) {
   }
   for (Value name = map.first(); name;) {
     Value const value = name.next();
+    auto const before = top.reading().count();
     if (name.is_scalar() && !is_name(name.text())) {
       top.reading().wrong(name, in_backquotes(name.text()) + " is not a name for an origin",
                           "use letters, digits, `-`, `_` and `.`");
     }
-    if (name.is_scalar()) origins.push_back(read_origin(top.reading(), name, value));
+    if (name.is_scalar()) {
+      origins.push_back(read_origin(top.reading(), name, value));
+      whole.push_back(top.reading().count() == before);
+    }
     name = value.next();
   }
   return origins;

@@ -10,9 +10,10 @@
 namespace certgate::config {
 
 std::vector<Listener> read_listeners(MapReader& top);
+// `whole`, beside the result: nothing of that host or origin is wrong.
 // REQUIRES: config.tls, forward_client_certificate and request_headers are read: hosts inherit.
-std::vector<Host> read_hosts(MapReader& top, Config const& config);
-std::vector<Origin> read_origins(MapReader& top);
+std::vector<Host> read_hosts(MapReader& top, Config const& config, std::vector<bool>& whole);
+std::vector<Origin> read_origins(MapReader& top, std::vector<bool>& whole);
 
 void read_tls(MapReader& tls, TlsSettings& settings);
 void read_forwarded_certificates(MapReader& map,
@@ -22,6 +23,7 @@ void read_request_headers(Reading& reading, Value value, RequestHeaders& headers
 // `rules` and then the files of `rule_files`, in their order.
 std::vector<Rule> read_rules(MapReader& map, std::vector<FilePath>& rule_files);
 std::optional<ShadowRules> read_shadow(MapReader& top);
+// A list with a mistake in it is left out.
 std::vector<List> read_lists(MapReader& top);
 std::vector<RuleTest> read_tests(Reading& reading, Value list);
 

@@ -7,6 +7,7 @@
 #include "certgate/policy/lint.hpp"
 #include "certgate/x509/name.hpp"
 #include "materials.hpp"
+#include "mistakes_of_parts.hpp"
 
 namespace certgate::gateway {
 namespace {
@@ -67,6 +68,7 @@ class Build {
   Result<Built, Diagnostics> run(std::uint64_t number, telemetry::MetricRegistry& metrics,
                                  x509::DenyList::Pointer deny_list, OriginsInUse const& before,
                                  OriginsInUse& now);
+  Diagnostics run_parts(config::PartialConfig const& part);
 
  private:
   void build_hosts();
@@ -217,9 +219,7 @@ void Build::set_forwarding(config::Host const& host, proxy::Site& site) {
       case config::ForwardedCertificate::xfcc: site.identity.xfcc = true; break;
     }
   }
-  rules::Limits limits;
-  limits.expression_length = static_cast<std::size_t>(*config_.limits.expression_length);
-  auto values = build_header_values(host.request_headers, limits, diagnostics_);
+  auto values = build_header_values(config_, host.request_headers, diagnostics_);
   if (values) site.header_values = std::move(*values);
 }
 
@@ -385,6 +385,33 @@ Result<Built, Diagnostics> Build::run(std::uint64_t number, telemetry::MetricReg
   built_.generation = std::move(generation_);
   built_.warnings = std::move(diagnostics_);
   return std::move(built_);
+}
+
+Diagnostics Build::run_parts(config::PartialConfig const& part) {
+  config::Config origins;
+  for (std::size_t i = 0; i < config_.origins.size(); ++i) {
+    if (part.whole_origins[i]) origins.origins.push_back(config_.origins[i]);
+  }
+  OriginsInUse none, now;
+  build_origins(origins, materials_, none, now, diagnostics_);
+  for (std::size_t i = 0; i < config_.hosts.size(); ++i) {
+    auto const& host = config_.hosts[i];
+    if (part.whole_hosts[i]) build_host(host);
+    build_header_values(config_, host.request_headers, diagnostics_);
+  }
+  build_header_values(config_, config_.request_headers, diagnostics_);
+  build_policy(config_, diagnostics_);
+  std::erase_if(diagnostics_.items(),
+                [](auto const& told) { return told.severity != Severity::error; });
+  return std::move(diagnostics_);
+}
+
+Diagnostics mistakes_of_parts(config::PartialConfig const& part, UnixSeconds at) {
+  CrlStore const nothing_fetched;
+  tls::ServerIdentities identities;
+  MaterialCache cache;
+  Build build(part.config, nothing_fetched, identities, cache, at);
+  return build.run_parts(part);
 }
 
 Builder::Builder(std::shared_ptr<CrlStore const> fetched) : inside_(std::make_unique<Inside>()) {

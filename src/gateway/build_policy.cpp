@@ -118,14 +118,14 @@ std::shared_ptr<policy::Policy const> build_policy(config::Config const& config,
   return std::make_shared<policy::Policy const>(std::move(*built));
 }
 
-std::optional<policy::HeaderValues> build_header_values(config::RequestHeaders const& headers,
-                                                        rules::Limits const& limits,
+std::optional<policy::HeaderValues> build_header_values(config::Config const& config,
+                                                        config::RequestHeaders const& headers,
                                                         Diagnostics& diagnostics) {
   std::vector<policy::HeaderValueText> texts;
   for (auto const& header : headers.set) {
     texts.push_back({*header.name, header.value.text(), locate_in_yaml(header.value)});
   }
-  auto built = policy::HeaderValues::build(std::move(texts), limits);
+  auto built = policy::HeaderValues::build(std::move(texts), limits_of(config));
   if (built) return std::move(*built);
   diagnostics.add_all(std::move(built.error()));
   return std::nullopt;

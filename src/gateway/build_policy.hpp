@@ -17,8 +17,8 @@ namespace certgate::gateway {
 // Null when something is wrong, which is then in `diagnostics`.
 std::shared_ptr<policy::Policy const> build_policy(config::Config const& config,
                                                    Diagnostics& diagnostics);
-std::optional<policy::HeaderValues> build_header_values(config::RequestHeaders const& headers,
-                                                        rules::Limits const& limits,
+std::optional<policy::HeaderValues> build_header_values(config::Config const& config,
+                                                        config::RequestHeaders const& headers,
                                                         Diagnostics& diagnostics);
 
 // How a host is served, for tests and explanations: null when no entry of `hosts` serves it.

@@ -6,7 +6,7 @@
 namespace certgate::gateway {
 
 Result<Checked, Diagnostics> check(std::string const& config_path, UnixSeconds at) {
-  auto loaded = load_config(config_path);
+  auto loaded = load_config(config_path, at);
   if (!loaded) return fail(std::move(loaded.error()));
   Checked checked{std::move(*loaded), {}};
   telemetry::MetricRegistry metrics(1);

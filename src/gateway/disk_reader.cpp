@@ -66,19 +66,4 @@ Result<std::string> DiskReader::read(std::string const& path) {
   return bytes;
 }
 
-Result<config::Config, Diagnostics> load_config(std::string const& path) {
-  DiskReader disk;
-  auto text = disk.read(path);
-  if (!text) {
-    Diagnostics diagnostics;
-    Diagnostic diagnostic;
-    diagnostic.place.file = path;
-    diagnostic.message = "cannot read the configuration: " + text.error().detail;
-    diagnostic.hint = "give its path with --config";
-    diagnostics.add(std::move(diagnostic));
-    return fail(std::move(diagnostics));
-  }
-  return config::parse_config(SourceText(path, std::move(*text)), disk);
-}
-
 }  // namespace certgate::gateway

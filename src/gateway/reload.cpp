@@ -129,7 +129,7 @@ Result<void> Gateway::Inside::bring_up_to_date(Built& built) {
 // REQUIRES: `building` is held.
 Result<Receipt, Diagnostics> Gateway::Inside::try_reload() {
   auto const began = std::chrono::steady_clock::now();
-  auto loaded = load_config(options.config_path);
+  auto loaded = load_config(options.config_path, options.clock->unix_seconds());
   if (!loaded) return fail(std::move(loaded.error()));
   auto const wanted = std::make_shared<config::Config const>(std::move(*loaded));
   if (auto had = crl_fetching->prepare(*wanted); !had) return fail(std::move(had.error()));

@@ -116,7 +116,7 @@ Result<void, Diagnostics> Gateway::Inside::start() {
   // The threads that start on the way may want to change what is still being put together.
   std::lock_guard const no_build(building);
   std::lock_guard const no_change(changing);
-  auto loaded = load_config(options.config_path);
+  auto loaded = load_config(options.config_path, options.clock->unix_seconds());
   if (!loaded) return fail(std::move(loaded.error()));
   // No other thread is there yet.
   config = std::make_shared<config::Config const>(std::move(*loaded));

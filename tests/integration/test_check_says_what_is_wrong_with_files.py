@@ -266,7 +266,33 @@ def unknown_cipher(f):
     f.config += "tls: {groups: [X25519, P-257]}\n"
 
 
+# The mistakes of YAML, of what it names and of expressions, together and in the order of the file.
+
+
+def mistakes_of_every_kind(f):
+    f.write("networks.txt", "192.0.2.0/24\n192.0.2.300\n")
+    f.edit("private_key: server.key", "private_key: servr.key")
+    f.edit("crl: ca.crl", "crl: no.crl")
+    f.edit("cert_verified", "cert_verfied")
+    f.edit("    action: block", "    action: blok")
+    f.config += ("rule_files: [more.yaml]\n"
+                 "lists: {networks: {type: ip, file: networks.txt}}\n"
+                 "request_headers: {set: {X-Serial: cf.tls_client_auth.cert_serail}}\n"
+                 "timeouts: {drain: soon}\n")
+    f.write("more.yaml", "- name: tea\n  expression: http.hots eq \"x\"\n  action: block\n")
+
+
+def mistakes_without_what_follows_from_them(f):
+    f.edit("names: [api.example.com]", "names: [api..example.com]")
+    f.edit("private_key: server.key", "private_key: servr.key")
+    f.edit("not cf.tls_client_auth.cert_verified", "ip.src in $office and http.host = \"a\"")
+    f.config += ("  - name: devices only\n    mtls: {hosts: [api..example.com]}\n    action: block\n"
+                 "  - name: empty\n    expression: \"\"\n    action: block\n"
+                 "lists: {office: [[192.0.2.1]]}\n")
+
+
 MISTAKES = [
+    mistakes_of_every_kind, mistakes_without_what_follows_from_them,
     config_missing, config_is_a_directory, certificate_missing, certificate_is_a_directory,
     certificate_is_a_key, certificate_truncated, certificate_is_der, certificate_is_text,
     key_missing, key_empty, key_of_another_certificate, key_is_a_certificate, key_encrypted,

@@ -77,7 +77,8 @@ class Diagnostics {
   auto end() const { return items_.end(); }
   std::vector<Diagnostic>& items() { return items_; }
   std::vector<Diagnostic> const& items() const { return items_; }
-  // Sorts by file, line and column, keeping equal places in order of arrival.
+  // Sorts by file, line and column, keeping equal places in order of arrival. What says the same of
+  // the same place again is left out.
   void sort();
 
  private:

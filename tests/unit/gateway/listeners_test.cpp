@@ -24,7 +24,7 @@ class ListenersTest : public ::testing::Test {
     for (auto const& address : addresses) list += "  - address: " + address + "\n";
     text.replace(text.find("listeners:"), text.find("hosts:") - text.find("listeners:"), list);
     folder_.write("certgate.yaml", text);
-    auto loaded = load_config(folder_.config_path());
+    auto loaded = load_config(folder_.config_path(), SystemClock{}.unix_seconds());
     if (!loaded) ADD_FAILURE() << render(loaded.error());
     return std::move(*loaded);
   }
