@@ -174,7 +174,7 @@ Judgement const& Connection::judge(WorkerGeneration const& generation, Site cons
                                    UnixSeconds now) {
   auto& judged = judgement_;
   auto const number = generation.shared->number;
-  if (judged.generation == number && judged.site == &site && now <= judged.verdict.until) {
+  if (judged.generation == number && judged.site == &site && judged.verdict.holds_at(now)) {
     return judged;
   }
   auto const policy = generation.shared->client_policy(site);

@@ -92,6 +92,7 @@ Digest ClientPolicy::identity_scope() const {
 Verdict judge(ClientPolicy const& policy, ClientChain const* chain,
               Verification const* verification, UnixSeconds now) noexcept {
   Verdict verdict;
+  verdict.from = now;
   verdict.until = std::numeric_limits<UnixSeconds>::max();
   if (policy.mode == ClientAuthMode::off || chain == nullptr) return verdict;
   verdict.presented = true;

@@ -204,6 +204,57 @@ def test_threat_33_validity_begins_and_ends_on_a_connection_that_stays(setup, ve
         assert verdicts == ["not_yet_valid", "verified", "expired"]
 
 
+class SetClock:
+    """The wall clock of a certgate that is started with its `environment`: set at will."""
+
+    SOURCE = """
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t id, struct timespec* time) {
+  static long const volatile* offset;
+  if (!offset) offset = mmap(0, 8, PROT_READ, MAP_SHARED, open(getenv("CLOCK_OFFSET"), O_RDONLY), 0);
+  int const result = syscall(SYS_clock_gettime, id, time);
+  if (id == CLOCK_REALTIME) time->tv_sec += *offset;
+  return result;
+}
+"""
+
+    def __init__(self, folder):
+        source, library, self.offset = folder / "clock.c", folder / "clock.so", folder / "offset"
+        source.write_text(self.SOURCE)
+        self.set(0)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+        self.environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(self.offset),
+                            "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=1"}
+
+    def set(self, days):
+        with open(self.offset, "r+b" if self.offset.exists() else "wb") as file:
+            file.write(int(days * 86_400).to_bytes(8, "little", signed=True))
+
+
+def test_threat_33_a_clock_that_is_put_right_gives_everybody_a_new_verdict(setup):
+    """A machine that starts with a wrong clock: what it thought then is not held against anybody."""
+    clock = SetClock(setup.folder)
+    alice = setup.ca.issue("alice")
+    setup.ca.write_crl(next_update=proxy.now() + proxy.datetime.timedelta(days=10))
+    with proxy.Certgate(setup.folder, setup.config(), environment=clock.environment) as certgate:
+        with setup.client(certgate, alice) as client:
+            seen = []
+            # Past the end of the list, of the certificate, before its begin; and the truth between.
+            for days in (0, 15, 0, 4000, 0, -400, 0):
+                clock.set(days)
+                seen.append(client.get("/").status)
+            assert seen == [200, 403, 200, 403, 200, 403, 200]
+            verdicts = [record["cert_verdict"] for record in certgate.records(7)]
+            assert verdicts == ["verified", "crl_unusable", "verified", "expired", "verified",
+                                "not_yet_valid", "verified"]
+
+
 def test_threat_25_certificates_that_brought_libraries_down_end_soon(setup):
     """Policy trees that explode (CVE-2023-0464) and long punycode in constraints (CVE-2022-3602)."""
     key = proxy.ec.generate_private_key(proxy.ec.SECP256R1())

@@ -51,10 +51,14 @@ struct Verdict {
   std::string_view detail;
   CrlStatus crl = CrlStatus::none;          // of the leaf's issuer
   DenyEntry const* denied_by = nullptr;     // lives as long as the policy's deny list
-  UnixSeconds until = 0;                    // the last second at which this verdict may be reused
+  // The first and the last second at which this verdict may be reused. A clock that is set back to
+  // before it was made asks for another one.
+  UnixSeconds from = 0;
+  UnixSeconds until = 0;
 
   // Verified and not revoked: what `mode: require` and a careful rule ask for.
   bool ok() const { return verified && !revoked; }
+  bool holds_at(UnixSeconds now) const { return from <= now && now <= until; }
 };
 
 // Nothing presented (or mode off): `chain` null. REQUIRES: with a chain and a mode other than off,

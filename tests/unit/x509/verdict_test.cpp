@@ -69,6 +69,9 @@ TEST(Judge, a_verified_client) {
   EXPECT_EQ(verdict.reason, "SUCCESS");
   EXPECT_EQ(verdict.crl, CrlStatus::none);
   EXPECT_EQ(verdict.until, house().client.facts->not_after() - 1);
+  EXPECT_TRUE(verdict.holds_at(test_now()) && verdict.holds_at(verdict.until));
+  EXPECT_FALSE(verdict.holds_at(verdict.until + 1));
+  EXPECT_FALSE(verdict.holds_at(test_now() - 1)) << "the clock was set back";
 }
 
 TEST(Judge, threat_19_revoked_stays_verified) {
