@@ -1,5 +1,6 @@
 #include "transfer.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace certgate::proxy {
@@ -10,7 +11,7 @@ using net::Ready;
 
 // A transfer that never has to wait still lets the worker's other connections run: after this many
 // buffers it waits for the sink to be writable, which goes through the event loop.
-constexpr int rounds_before_yield = 16;
+constexpr int rounds_before_yield = 4;
 
 struct Filled {
   std::size_t bytes = 0;
@@ -85,8 +86,9 @@ net::Task<TransferResult> transfer_body(TransferBuffer& buffer, End source, Body
                                         std::string& surplus) {
   std::string unsent;
   int rounds = 0;
+  auto piece_bytes = TransferBuffer::careful_bytes;
   while (!decoder.is_complete()) {
-    auto const room = buffer.payload();
+    auto const room = buffer.payload(piece_bytes);
     auto const filled = fill(source.stream, room);
 
     std::size_t decoded = 0;
@@ -115,7 +117,10 @@ net::Task<TransferResult> transfer_body(TransferBuffer& buffer, End source, Body
       bool const sent = send_now(sink.stream, framed, rest, failed);
       if (failed) co_return TransferResult{TransferStatus::sink_failed, {}};
       count.written += framed.size();
-      if (!sent) {
+      if (sent) {
+        piece_bytes = std::min(2 * piece_bytes, TransferBuffer::payload_bytes);
+      } else {
+        piece_bytes = TransferBuffer::careful_bytes;
         // The shared buffer must not be held while waiting: what the sink did not take is copied.
         unsent.assign(rest);
         auto const view = std::string_view(unsent);

@@ -16,8 +16,12 @@ namespace certgate::proxy {
 // never held across a suspension.
 class TransferBuffer {
  public:
-  static constexpr std::size_t payload_bytes = 64 * 1024;
-  std::span<char> payload() { return {bytes_.get() + body_headroom, payload_bytes}; }
+  // Each piece wakes the receiver and lets the sender go on: fewer of them cost less.
+  static constexpr std::size_t payload_bytes = 256 * 1024;
+  // For a sink that has not shown that it takes more: what is left over is kept while it waits.
+  static constexpr std::size_t careful_bytes = 64 * 1024;
+  // REQUIRES: at_most <= payload_bytes.
+  std::span<char> payload(std::size_t at_most) { return {bytes_.get() + body_headroom, at_most}; }
 
  private:
   std::unique_ptr<char[]> bytes_{new char[body_headroom + payload_bytes + body_tailroom]};

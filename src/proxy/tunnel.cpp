@@ -66,7 +66,7 @@ net::Task<bool> Tunnel::carry(net::Stream& from, net::Stream& to, std::uint64_t&
   int rounds = 0;
   for (;;) {
     if (!failure_.empty()) co_return false;
-    auto const room = workspace_.transfer.payload();
+    auto const room = workspace_.transfer.payload(TransferBuffer::careful_bytes);
     auto const result = from.try_read(room);
     if (result.status == IoStatus::done) {
       count += result.bytes;

@@ -20,10 +20,10 @@ struct ssl_st;
 
 namespace certgate::tls {
 
-inline constexpr std::size_t max_write_bytes = 64 * 1024;
+inline constexpr std::size_t max_write_bytes = 256 * 1024;
 // With this much unsent a connection takes no more: a peer that only asks for answers (key updates)
 // and never reads them cannot make it grow.
-inline constexpr std::size_t max_unsent_bytes = 256 * 1024;
+inline constexpr std::size_t max_unsent_bytes = 512 * 1024;
 
 class TlsStream : public net::Stream {
  public:

@@ -2,6 +2,9 @@
 // when either side fails.
 #include "transfer.hpp"
 
+#include <optional>
+#include <vector>
+
 #include "memory_stream.hpp"
 
 namespace certgate::proxy {
@@ -198,6 +201,74 @@ TEST(Transfer, a_sink_that_reads_again_gets_everything) {
   ASSERT_TRUE(rig.finish());
   EXPECT_EQ(rig.result.status, TransferStatus::complete);
   EXPECT_EQ(rig.received.size(), size);
+}
+
+// Never at a loss for bytes.
+struct Endless final : net::Stream {
+  using Stream::Stream;
+  net::IoResult try_read(std::span<char> into) override {
+    std::fill(into.begin(), into.end(), 'x');
+    return {net::IoStatus::done, into.size()};
+  }
+  net::IoResult try_write(std::span<char const>) override { return {net::IoStatus::failed, 0}; }
+  net::IoStatus flush() override { return net::IoStatus::done; }
+  bool has_unsent() const override { return false; }
+  bool has_buffered() const override { return false; }
+  void finish() override {}
+};
+
+// Notes how much it is offered, and takes `room` bytes before it has to be waited for.
+struct Meter final : net::Stream {
+  using Stream::Stream;
+  std::size_t room = SIZE_MAX;
+  std::vector<std::size_t> offered;
+  net::IoResult try_read(std::span<char>) override { return {net::IoStatus::failed, 0}; }
+  net::IoResult try_write(std::span<char const> from) override {
+    auto const taken = std::min(room, from.size());
+    if (taken == 0) {
+      room = SIZE_MAX;  // its socket can be written to: the wait is short
+      return {net::IoStatus::want_write, 0};
+    }
+    offered.push_back(from.size());
+    room -= taken;
+    return {net::IoStatus::done, taken};
+  }
+  net::IoStatus flush() override { return net::IoStatus::done; }
+  bool has_unsent() const override { return false; }
+  bool has_buffered() const override { return false; }
+  void finish() override {}
+};
+
+TEST(Transfer, offers_more_to_a_sink_that_takes_all_and_less_to_one_that_does_not) {
+  constexpr std::size_t careful = TransferBuffer::careful_bytes;
+  constexpr std::size_t most = TransferBuffer::payload_bytes;
+  static_assert(most == 4 * careful);
+  net::Loop loop;
+  net::Deadlines deadlines(loop);
+  TransferBuffer buffer;
+  int far_source = -1, far_sink = -1;
+  Endless source(loop, pair_of_sockets(far_source));
+  Meter sink(loop, pair_of_sockets(far_sink));
+  Peer const sender(far_source), receiver(far_sink);
+  net::SocketDeadline source_deadline(source.socket()), sink_deadline(sink.socket());
+  // Up to the middle of the fourth piece.
+  sink.room = careful + 2 * careful + most + 1000;
+  BodyDecoder decoder({BodyKind::length, careful + 2 * careful + most + most + careful});
+  TransferCount count;
+  std::string surplus;
+  std::optional<TransferStatus> status;
+  auto const carry = [&]() -> net::Task<void> {
+    auto const from_end = End{source, source_deadline, deadlines.list(patience)};
+    auto const to_end = End{sink, sink_deadline, deadlines.list(patience)};
+    auto const kind = BodyKind::length;
+    auto const ended = co_await transfer_body(buffer, from_end, decoder, to_end, kind, count, surplus);
+    status = ended.status;
+  };
+  net::start(carry());
+  ASSERT_TRUE(loop.run_until([&] { return status.has_value(); }, patience));
+  EXPECT_EQ(*status, TransferStatus::complete);
+  std::vector<std::size_t> const expected{careful, 2 * careful, most, most, most - 1000, careful};
+  EXPECT_EQ(sink.offered, expected);
 }
 
 TEST(Transfer, a_cancelled_wait_ends_it) {

@@ -203,10 +203,15 @@ TEST(TlsStream, several_records_leave_in_one_send) {
   EXPECT_EQ(taken.bytes, max_write_bytes);
   std::vector<char> buffer(max_write_bytes);
   std::size_t got = 0;
+  int refills = 0;  // a socket pair may hold less than that
   while (got < max_write_bytes) {
     auto const piece = pair->client->try_read(std::span(buffer).subspan(got));
-    ASSERT_EQ(piece.status, net::IoStatus::done);
     got += piece.bytes;
+    if (piece.status == net::IoStatus::done) continue;
+    ASSERT_EQ(piece.status, net::IoStatus::want_read);
+    ASSERT_TRUE(pair->server->server->has_unsent());
+    pair->server->server->flush();
+    ASSERT_LT(++refills, 8);
   }
   EXPECT_EQ(pair->client->try_read(buffer).status, net::IoStatus::want_read);
 }
