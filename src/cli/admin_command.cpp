@@ -1,8 +1,11 @@
 #include "admin_command.hpp"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "certgate/admin/client.hpp"
@@ -14,6 +17,14 @@ namespace {
 // A reload loads CRLs and compiles rules: large ones take a while.
 constexpr std::chrono::minutes reload_patience{10};
 constexpr std::chrono::seconds status_patience{10};
+
+// For people: one line for each value.
+std::string indented(std::string const& text) {
+  using nlohmann::ordered_json;
+  auto const value = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded()) return text;
+  return value.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
 
 }  // namespace
 
@@ -87,7 +98,7 @@ void add_status_command(CLI::App& root, int& exit_status) {
       root.add_subcommand("status", "Print the state of the running certgate as JSON");
   auto const options = std::make_shared<AdminOptions>();
   add_options(*command, *options);
-  command->add_flag("--json", options->json, "JSON (what it prints in any case)");
+  command->add_flag("--json", options->json, "JSON (what it prints in any case; on a terminal with line breaks)");
   command->footer("Example: certgate status --admin unix:/run/certgate/admin.sock");
   command->callback([options, &exit_status] {
     auto const address = find_address(*options);
@@ -96,7 +107,9 @@ void add_status_command(CLI::App& root, int& exit_status) {
       return;
     }
     admin::Client const client(*address, status_patience);
-    exit_status = show(client.get("/status"), true);
+    auto answer = client.get("/status");
+    if (answer && ::isatty(STDOUT_FILENO) == 1) answer->body = indented(answer->body);
+    exit_status = show(answer, true);
   });
 }
 

@@ -14,6 +14,7 @@
 #include "rule_command.hpp"
 #include "run_command.hpp"
 #include "test_command.hpp"
+#include "usage.hpp"
 #include "version.hpp"
 
 namespace certgate::cli {
@@ -46,7 +47,9 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& error) {
     // --help and --version are "errors" with status 0; everything else is bad usage.
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::fputs(explain_usage(app, error).c_str(), stderr);
+    return 2;
   } catch (std::exception const& error) {
     std::fprintf(stderr, "certgate: %s\n", error.what());
     return 1;

@@ -91,14 +91,14 @@ class Visit {
     auto& socket = stream_.socket();
     auto const connected = co_await net::connect(socket, to_);
     if (!connected) {
-      add(Grade::bad, "cannot connect: " + connected.error().detail,
+      add(Grade::bad, connected.error().detail,
           "does it run, and on this port? `certgate status` lists its listeners");
       co_return;
     }
     auto const shaken = co_await stream_.handshake();
     if (!shaken) {
       add(Grade::bad, "the handshake fails: " + shaken.error().detail,
-          "a wrong name or an unknown issuer: see --name and --ca; an alert about certificates: the "
+          "a wrong name or an unknown issuer: see --host and --ca; an alert about certificates: the "
           "server asks for a client certificate that it accepts (--cert, --key)");
       co_return;
     }

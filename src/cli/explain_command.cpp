@@ -16,7 +16,7 @@ namespace certgate::cli {
 namespace {
 
 struct ExplainOptions {
-  std::string config;
+  std::string config = "/etc/certgate/certgate.yaml";
   std::string url;
   std::string method = "GET";
   std::vector<std::string> headers;
@@ -73,7 +73,8 @@ void add_explain_command(CLI::App& root, int& exit_status) {
   auto* const command =
       root.add_subcommand("explain", "Say how a request would be decided, and why");
   auto const options = std::make_shared<ExplainOptions>();
-  command->add_option("--config,-c", options->config, "The configuration file")->required();
+  command->add_option("-c,--config", options->config, "The configuration file")
+      ->capture_default_str();
   command->add_option("--url", options->url, "https://host[:port]/path?query")->required();
   command->add_option("--method", options->method, "The method")->capture_default_str();
   command->add_option("--header,-H", options->headers, "'Name: value' (may be repeated)")

@@ -4,11 +4,13 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cerrno>
 #include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "certgate/policy/replay.hpp"
 #include "loaded_policy.hpp"
@@ -145,7 +147,8 @@ int replay(ReplayOptions const& options) {
   if (options.log != "-") {
     file.open(options.log);
     if (!file) {
-      std::cerr << "certgate replay: cannot read `" << options.log << "`\n";
+      std::cerr << "certgate replay: cannot read `" << options.log
+                << "`: " << std::system_category().message(errno) << '\n';
       return 1;
     }
   }

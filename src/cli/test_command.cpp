@@ -18,7 +18,7 @@ namespace certgate::cli {
 namespace {
 
 struct TestOptions {
-  std::string config;
+  std::string config = "/etc/certgate/certgate.yaml";
   std::vector<std::string> files;
   bool json = false;
 };
@@ -120,7 +120,8 @@ int run_tests(TestOptions const& options) {
 void add_test_command(CLI::App& root, int& exit_status) {
   auto* const command = root.add_subcommand("test", "Test the rules of a configuration");
   auto const options = std::make_shared<TestOptions>();
-  command->add_option("--config,-c", options->config, "The configuration file")->required();
+  command->add_option("-c,--config", options->config, "The configuration file")
+      ->capture_default_str();
   command->add_option("tests", options->files, "Files with a list of tests")->required();
   command->add_flag("--json", options->json, "Print one JSON object");
   command->footer(

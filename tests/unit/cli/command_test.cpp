@@ -48,6 +48,35 @@ std::vector<std::string> below(std::string const& help) {
   return names;
 }
 
+struct Slip {
+  std::vector<std::string> words;
+  char const* said;
+};
+
+TEST(CommandLine, a_slip_is_named_with_what_was_probably_meant) {
+  for (auto const& slip : {
+           Slip{{}, "certgate: a command is missing\n`certgate --help` lists the commands.\n"},
+           Slip{{"chekc"}, "certgate: unknown command `chekc`; did you mean `check`?\n"},
+           Slip{{"frobnicate"}, "certgate: unknown command `frobnicate`\n"},
+           Slip{{"ca"}, "certgate ca: a command is missing\n`certgate ca --help` lists the commands."},
+           Slip{{"ca", "isue", "dir"}, "certgate ca: unknown command `isue`; did you mean `issue`?\n"},
+           Slip{{"check", "--confg", "x"},
+                "certgate check: unknown option `--confg`; did you mean `--config`?\n"
+                "`certgate check --help` lists the options.\n"},
+           Slip{{"check", "--confg=x"}, "unknown option `--confg`; did you mean `--config`?\n"},
+           Slip{{"run", "certgate.yaml"},
+                "certgate run: `certgate.yaml` is one argument too many\n"},
+           Slip{{"explain"}, "certgate explain: --url is required\n"},
+           Slip{{"ca", "issue", "d", "--days", "0"},
+                "certgate ca issue: --days: Value 0 not in range 1 to 36500\n"},
+       }) {
+    auto const outcome = certgate(slip.words);
+    EXPECT_EQ(outcome.status, 2) << slip.said;
+    EXPECT_EQ(outcome.out, "") << slip.said;
+    EXPECT_THAT(outcome.err, HasSubstr(slip.said));
+  }
+}
+
 void expect_help(std::vector<std::string> const& words) {
   auto arguments = words;
   arguments.push_back("--help");
