@@ -58,6 +58,20 @@ Result<pki::NameConstraints> constraints_of(InitOptions const& options) {
   return constraints;
 }
 
+// An address that nobody can fetch from would stand in every certificate for years.
+Result<void> check_crl_urls(std::vector<std::string> const& urls) {
+  for (auto const& url : urls) {
+    auto const scheme = url.substr(0, url.find("://"));
+    bool const is_fetched = scheme == "http" || scheme == "https" || scheme == "ldap";
+    bool const has_more = url.size() > scheme.size() + 3;
+    if (is_fetched && has_more && pki::AlternativeName::parse(pki::NameKind::uri, url)) continue;
+    return fail(ErrorCode::invalid, "`" + url +
+                                        "` is not the address of a CRL (such as "
+                                        "http://crl.example.com/devices.crl)");
+  }
+  return {};
+}
+
 pki::LedgerEntry entry_of_authority(pki::Certificate const& certificate, pki::ProfileKind profile,
                                     UnixSeconds now) {
   pki::LedgerEntry entry{certificate.serial()};
@@ -236,6 +250,7 @@ Result<void> init(InitOptions const& options, CaReport& report) {
     return fail(ErrorCode::not_found,
                 parent.string() + " is not a directory; create it first (mkdir -p)");
   }
+  if (auto known = check_crl_urls(options.crl_urls); !known) return known;
   auto const now = now_in_seconds();
   CERTGATE_TRY(auto const made, make_authorities(options, now));
 

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from certificate_authority import CertificateAuthority
+from certificate_authority import BINARY, CertificateAuthority
 
 KEY_TYPES = ["p256", "p384", "rsa2048", "rsa4096", "ed25519"]
 
@@ -24,6 +24,15 @@ def ca(tmp_path_factory):
 def run(*arguments):
     return subprocess.run(list(map(str, arguments)), stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("url", ["devices.crl", "file:///srv/devices.crl", "http://",
+                                 "http://crl.example.com/a b"])
+def test_an_address_that_no_list_can_be_fetched_from_is_refused(tmp_path, url):
+    """It would stand in every certificate for years."""
+    done = run(BINARY, "ca", "init", tmp_path / "ca", "--crl-url", url)
+    assert done.returncode == 2 and "is not the address of a CRL" in done.stdout, done.stdout
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("key_type", KEY_TYPES)
