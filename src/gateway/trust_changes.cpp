@@ -37,12 +37,14 @@ void Gateway::Inside::refresh_lists() {
     log.error("CRL refused, the last good one stays in force: " + problems.back());
   }
   if (!problems.empty()) ++lists_refused;
+  bool const is_well = problems.empty();
   std::lock_guard const no_change(changing);
   {
     std::lock_guard const lock(mutex);
-    list_problems = std::move(problems);
+    list_problems.swap(problems);
     current.expiries = std::move(refreshed.expiries);
   }
+  if (is_well && !problems.empty()) log.info("CRLs are well again: those in force are those on disk");
   if (refreshed.changes.empty()) return;
   TrustChange change;
   change.revocations = std::move(refreshed.revocations);

@@ -90,6 +90,7 @@ def test_a_bad_file_keeps_the_last_good_list(setup, kind):
     setup.ca.write_crl(number=10)
     with setup.start(config_of(setup)) as gate, setup.client(gate, device) as client:
         assert client.get().status == 403
+        good = setup.ca.crl_path.read_bytes()
         if kind == "broken":
             proxy.write_whole(setup.ca.crl_path, b"-----BEGIN X509 CRL-----\nAAAA\n")
         elif kind == "foreign":
@@ -105,6 +106,10 @@ def test_a_bad_file_keeps_the_last_good_list(setup, kind):
         status = version_of(gate)
         assert status["version"] == 1
         assert status["crl_problems"]
+        # The very same list again: nothing to take over, and the log does not end with an error.
+        proxy.write_whole(setup.ca.crl_path, good)
+        proxy.wait_until(lambda: "CRLs are well again" in gate.log(), "the all-clear")
+        assert not version_of(gate)["crl_problems"] and client.get().status == 403
         # Mended: taken over, and nothing is wrong any more.
         setup.ca.revoked.clear()
         setup.ca.write_crl(number=11)
