@@ -87,10 +87,6 @@ def test_threat_06_openssl_resumes_and_stays_the_same_client(setup, tickets):
             else:
                 assert "200 OK" in out and "Reused, TLSv1" in out
                 assert seen(setup)["x-cert_subject_dn"] == "CN=alice"
-                # A bit of it changed, and it is nobody's.
-                text = path.read_text()
-                lines = text.splitlines()
-                assert lines[0] == "-----BEGIN SSL SESSION PARAMETERS-----"
 
 
 @pytest.mark.parametrize("tickets", ["stateful", "stateless"])
