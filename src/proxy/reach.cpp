@@ -38,7 +38,7 @@ net::Task<bool> Exchange::reach_server(upstream::Pool& pool) {
   co_return false;
 }
 
-// For the access record, and for whoever looks after the origin: at most a line a second.
+// For the access record, and for whoever looks after the origin.
 void Exchange::note_unreachable(upstream::ConnectFailure&& failure) {
   connect_fault_ = failure.fault;
   failure_detail_ = std::move(failure.detail);
