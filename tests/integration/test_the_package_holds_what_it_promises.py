@@ -137,6 +137,38 @@ def test_manual_and_completions_know_every_command(package):
         assert command in offered
 
 
+def test_the_bash_completion_offers_every_option_and_takes_files_only_for_files(package, tmp_path):
+    script = package / "root/usr/share/bash-completion/completions/certgate"
+    (tmp_path / "ca").mkdir()  # as in the guide of the README
+
+    def offered(*words):
+        line = " ".join(f"'{word}'" for word in words)
+        return output("bash", "-c", f"source {script}; COMP_WORDS=({line}); "
+                      f"COMP_CWORD={len(words) - 1}; _certgate; echo ${{COMPREPLY[@]}}",
+                      cwd=tmp_path).split()
+
+    def walk(*words):
+        text = proxy.run(*words, "--help").stdout
+        below = re.findall(r"^  ([a-z-]+) {2,}", text.split("Subcommands:")[1], re.M) \
+            if "Subcommands:" in text else []
+        if below:
+            assert set(below) <= set(offered("certgate", *words, "")), words
+        else:
+            options = set(re.findall(r"^ +(?:-[a-zA-Z],)?(--[a-z0-9-]+)", text, re.M))
+            assert set(offered("certgate", *words, "--")) == options, words
+        for name in below:
+            walk(*words, name)
+
+    walk()
+    assert offered("certgate", "ca", "list", "c") == ["ca"]
+    assert offered("certgate", "check", "c") == []
+    assert offered("certgate", "check", "--config", "c") == ["ca"]
+    assert offered("certgate", "ca", "revoke", "ca", "x", "--reason", "keyC") == ["keyCompromise"]
+    # Readline adds a slash to what is a directory only when it is told that it completes a file.
+    assert output("bash", "-c", f"source {script}; complete -p certgate").split() == [
+        "complete", "-F", "_certgate", "certgate"]
+
+
 def test_every_command_has_help_with_an_example():
     def walk(*words):
         text = proxy.run(*words, "--help").stdout
