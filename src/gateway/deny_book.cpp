@@ -92,6 +92,40 @@ struct Request {
   std::string by;
 };
 
+// Whether `text` begins with a type and `=`, as every part of a distinguished name does.
+bool begins_with_type(std::string_view text) {
+  auto const end = text.find_first_not_of(
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-");
+  return end != 0 && end != text.npos && text[end] == '=' &&
+         (end + 1 == text.size() || text[end + 1] != ' ');
+}
+
+// Names are compared whole and byte by byte: what is not written as certgate writes names would deny
+// nobody, in the moment in which somebody has to be thrown out.
+bool is_whole_name(std::string_view text) {
+  if (text.starts_with('/')) return begins_with_type(text.substr(1));
+  if (!begins_with_type(text)) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\') {
+      ++i;
+    } else if ((text[i] == ',' || text[i] == '+') && !begins_with_type(text.substr(i + 1))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+Result<void> check_names(x509::DenyEntry const& entry) {
+  for (auto const& [what, name] : {std::pair{"subject", &entry.subject}, {"issuer", &entry.issuer}}) {
+    if (name->empty() || is_whole_name(*name)) continue;
+    return fail(ErrorCode::invalid,
+                "the " + std::string(what) + " `" + *name +
+                    "` is not a whole name as `certgate doctor` and the access log show it, such as "
+                    "CN=sensor-7,O=Example (no spaces behind commas or around `=`)");
+  }
+  return {};
+}
+
 Result<Request> read_request(std::string_view body, UnixSeconds now) {
   auto const object = json::parse(body, nullptr, false);
   if (!object.is_object()) return fail(ErrorCode::invalid, "the request is not a JSON object");
@@ -216,6 +250,7 @@ std::vector<x509::DenyEntry> DenyBook::entries(UnixSeconds now) const {
 Result<DenyChange> DenyBook::plan_deny(std::string_view body, UnixSeconds now) const {
   CERTGATE_TRY(auto request, read_request(body, now));
   auto const& added = request.criteria->entries().front();
+  if (auto const named = check_names(added); !named) return fail(named.error());
   auto all = entries(now);
   // Denied again: the newest word counts.
   std::erase_if(all, [&](auto const& entry) { return is_same(entry, added); });

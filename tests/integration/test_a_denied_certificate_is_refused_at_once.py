@@ -208,6 +208,11 @@ def test_where_a_certificate_is_required_the_handshake_refuses_too(setup):
     (["--serial", "xyz"], "not hexadecimal"),
     (["--fingerprint", "ab:cd"], "64 hexadecimal"),
     (["--subject", "CN=a", "--issuer", "CN=b"], "issuer without a serial"),
+    (["--subject", "sensor-7"], "`sensor-7` is not a whole name"),
+    (["--subject", "CN = sensor-7"], "is not a whole name"),
+    (["--subject", "CN=sensor-7, O=Example"], "no spaces behind commas"),
+    (["--subject", "CN=Example, Ltd"], "is not a whole name"),
+    (["--serial", "77", "--issuer", "Client CA"], "the issuer `Client CA` is not a whole name"),
 ])
 def test_what_cannot_match_is_refused_and_changes_nothing(gate, arguments, said):
     before = status_of(gate)["version"]
@@ -216,6 +221,12 @@ def test_what_cannot_match_is_refused_and_changes_nothing(gate, arguments, said)
     assert "nothing changed" in answer.stderr
     assert status_of(gate)["version"] == before
     assert "no entry" in ask(gate, "undeny", "--serial", "77", status=1).stderr
+
+
+@pytest.mark.parametrize("name", ["CN=a", r"CN=Example\, Ltd,O=x", "CN=a+OU=b,O=c = d", "1.2.3.4=#0C0161",
+                                  "/O=Example, Ltd/CN=a", "CN=,O=x"])
+def test_whole_names_are_taken(gate, name):
+    assert name in ask(gate, "deny", "--subject", name).stdout
 
 
 @pytest.mark.parametrize("arguments", [
