@@ -22,6 +22,11 @@ namespace {
 constexpr std::chrono::milliseconds linger_time{2'000};
 constexpr std::size_t linger_bytes = 256 * 1024;
 
+// For people who forget the s. Nothing of the request is looked at.
+constexpr std::string_view plain_http_answer =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 36\r\n"
+    "Connection: close\r\n\r\nThis port speaks TLS: use https://.\n";
+
 }  // namespace
 
 void Connection::start(Workspace& workspace, int fd, IpEndpoint peer,
@@ -104,6 +109,11 @@ net::Task<bool> Connection::shake_hands() {
   auto const result = co_await stream_.handshake(limit);
   if (!result) {
     record_failed_handshake(result.error());
+    if (result.error().fault == tls::HandshakeFault::plain_http) {
+      auto const fd = stream_.socket().fd();
+      static_cast<void>(::send(fd, plain_http_answer.data(), plain_http_answer.size(), MSG_NOSIGNAL));
+      co_await linger();
+    }
     co_return false;
   }
   established_ = true;
@@ -151,7 +161,11 @@ net::Task<bool> Connection::wait_for_request() {
 net::Task<void> Connection::end() {
   stream_.finish();
   stream_.flush();
-  // Below TLS: what still arrives is not looked at.
+  co_await linger();
+}
+
+// Below TLS: what still arrives is not looked at.
+net::Task<void> Connection::linger() {
   auto const fd = stream_.socket().fd();
   ::shutdown(fd, SHUT_WR);
   deadline_.arm(workspace_.deadlines.list(linger_time));

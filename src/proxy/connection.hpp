@@ -56,6 +56,7 @@ class Connection {
   net::Task<bool> shake_hands();
   net::Task<bool> wait_for_request();
   net::Task<void> end();
+  net::Task<void> linger();
   void record_failed_handshake(tls::HandshakeFailure const& failure);
 
   Workspace& workspace_;

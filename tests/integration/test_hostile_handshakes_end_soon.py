@@ -55,7 +55,12 @@ def test_threat_85_plain_http_on_the_tls_port_is_told_apart_from_noise(setup):
                 connection.sendall(data)
                 answer = read_to_end(connection)
             # Nothing of a secret, and nothing that a browser would show as the site.
-            assert b"200" not in answer
+            if failure == "plain_http":
+                head, body = answer.split(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n") and b"https://" in body
+                assert f"Content-Length: {len(body)}".encode() in head.split(b"\r\n")
+            else:
+                assert b"HTTP" not in answer
             records = certgate.records(count, event="handshake_failed")
             assert records[-1]["failure"] == failure, (data, records[-1])
     assert not setup.origin.requests
