@@ -62,6 +62,18 @@ std::string_view without_prefix(std::string_view reason) {
   return reason;
 }
 
+void describe(telemetry::CertificateRecord& record, Site const& site, Judgement const& judged,
+              tls::Session const& session) {
+  record.verdict = verdict_of(site.tls->client().mode, judged);
+  if (!judged.verdict.presented || session.chain == nullptr) return;
+  describe(record, *session.chain);
+  if (!judged.verdict.detail.empty()) {
+    record.reason = judged.verdict.detail;
+  } else if (!judged.verdict.ok()) {
+    record.reason = without_prefix(judged.verdict.reason);
+  }
+}
+
 std::string_view address_of(IpEndpoint const& peer, std::string& text) {
   text.clear();
   peer.address.append_to(text);
@@ -101,21 +113,14 @@ void write_access_record(Exchange const& exchange) {
   record.tls_cipher = session.cipher;
   record.tls_resumed = session.resumed;
 
-  if (exchange.judgement_ != nullptr && exchange.site_ != nullptr) {
-    auto const mode = exchange.site_->tls->client().mode;
-    auto const& judged = *exchange.judgement_;
-    record.certificate.verdict = verdict_of(mode, judged);
-    if (judged.verdict.presented && session.chain != nullptr) {
-      describe(record.certificate, *session.chain);
-      record.certificate.reason = !judged.verdict.detail.empty()
-                                      ? judged.verdict.detail
-                                      : (judged.verdict.ok()
-                                             ? std::string_view{}
-                                             : without_prefix(judged.verdict.reason));
-    }
-  } else if (session.chain != nullptr) {
-    describe(record.certificate, *session.chain);
+  auto const* site = exchange.site_;
+  auto const* judged = exchange.judgement_;
+  if (site == nullptr || judged == nullptr) {
+    // Refused before any host was asked: the verdict is that of the host named in the handshake.
+    site = generation.find_site(session.server_name);
+    if (site != nullptr) judged = &connection.judge(*workspace.current, *site, workspace.now());
   }
+  if (site != nullptr && judged != nullptr) describe(record.certificate, *site, *judged, session);
 
   auto rule = telemetry::TrafficMetrics::no_rule;
   std::array<std::string_view, policy::max_logged_rules> logged;

@@ -177,6 +177,7 @@ bool Exchange::admit() {
   auto const admitted = http::admit_request(head_, shared.normalisation, generation_->scratch->admission);
   if (!admitted) {
     refused_ = admitted.error();
+    failure_detail_ = head_.target;  // for the log: there is no path that the rules saw
     return false;
   }
   admitted_ = *admitted;

@@ -104,6 +104,10 @@ def test_every_refusal_leaves_exactly_one_record_with_its_reason(setup):
                 assert len(records) == number, request
                 assert records[-1]["status"] == answer, request
                 assert records[-1]["failure"], request
+                # Whoever it is has been asked and judged in the handshake.
+                assert records[-1]["cert_verdict"] == "verified", request
+                assert records[-1]["cert_subject"] == "CN=alice", request
+            assert "/#x" in [record.get("failure_detail") for record in records]
             reasons = [record["failure"] for record in records]
             # Distinguishable: what is different is called differently.
             assert len(set(reasons)) >= 9, reasons
