@@ -191,9 +191,19 @@ std::string ServerUrl::to_string() const {
 Result<IpEndpoint> parse_listen_address(std::string_view text) {
   if (auto const endpoint = IpEndpoint::parse(text)) return *endpoint;
   if (IpAddress::parse(text)) {
-    bool const v6 = text.find(':') != text.npos;
-    return refuse("the port is missing: write `" +
-                  (v6 ? "[" + std::string{text} + "]" : std::string{text}) + ":8443`");
+    auto const colon = text.rfind(':');
+    if (colon == text.npos) {
+      return refuse("the port is missing: write `" + std::string{text} + ":8443`");
+    }
+    // The last group may have been meant as the port.
+    auto const last = text.substr(colon + 1);
+    bool const has_port = IpAddress::parse(text.substr(0, colon)).has_value() &&
+                          last.find_first_not_of("0123456789") == last.npos;
+    if (has_port) {
+      return refuse("an IPv6 address stands in brackets before its port: write `[" +
+                    std::string{text.substr(0, colon)} + "]:" + std::string{last} + "`");
+    }
+    return refuse("the port is missing: write `[" + std::string{text} + "]:8443`");
   }
   if (text.starts_with(':') || text.starts_with("*:")) {
     std::string const port{text.substr(text.find(':') + 1)};

@@ -126,7 +126,9 @@ void read_action(MapReader& map, Rule& rule) {
   if (value.is_scalar() && std::find(std::begin(foreign_actions), std::end(foreign_actions),
                                      value.text()) != std::end(foreign_actions)) {
     map.reading().wrong(value, "the action " + in_backquotes(value.text()) + " does not exist in certgate",
-                        "write block, allow or log");
+                        value.text() == "skip" || value.text() == "bypass"
+                            ? "`allow` lets the request through and asks no further rule"
+                            : "write block, allow or log");
     return;
   }
   if (value.is_scalar() && value.text() == "deny") {

@@ -79,6 +79,27 @@ constexpr SyntaxHint syntax_hints[] = {
      "write the value, or \"\" for an empty one"},
 };
 
+// What is written as `[2001:db8::1]:8443`, without quotes, on the line of that offset or the one above;
+// empty when nothing is.
+std::string_view bracketed_address(std::string_view source, std::size_t offset) {
+  for (int lines = 0; lines < 2; ++lines) {
+    auto const before = offset == 0 ? source.npos : source.rfind('\n', offset - 1);
+    auto const start = before == source.npos ? 0 : before + 1;
+    auto line = source.substr(start, source.find('\n', start) - start);
+    auto const open = line.find('[');
+    auto const shut = line.find("]:");
+    if (open != line.npos && shut != line.npos && open < shut &&
+        (open == 0 || line[open - 1] == ' ') &&
+        line.substr(open, shut - open).find(':') != line.npos) {
+      auto const end = line.find_first_not_of("0123456789", shut + 2);
+      return line.substr(open, std::min(end, line.size()) - open);
+    }
+    if (start == 0) break;
+    offset = start - 1;
+  }
+  return {};
+}
+
 }  // namespace
 
 bool Value::is_null() const {
@@ -497,6 +518,13 @@ void TreeBuilder::report_syntax(yaml_parser_t const& parser) {
       offset <= source.size() && source[offset - 1] == '*') {
     refuse(offset - 1, 1, "a value cannot start with `*`",
            "put it in quotes: \"*.example.com\" or \"*\"");
+    return;
+  }
+  // `[` begins a list in YAML, and IPv6 addresses with it.
+  if (auto const address = bracketed_address(source, offset); !address.empty()) {
+    auto const begin = static_cast<std::size_t>(address.data() - source.data());
+    refuse(begin, address.size(), "an address that starts with `[` needs quotes",
+           "write \"" + std::string{address} + "\"");
     return;
   }
   std::size_t const line_start = source.rfind('\n', offset == 0 ? 0 : offset - 1);
