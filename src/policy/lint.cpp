@@ -125,6 +125,7 @@ Diagnostics Linter::run() {
            "SHA-1 fingerprints can be forged", "use cf.tls_client_auth.cert_fingerprint_sha256");
     }
     check_comparisons(rule, rule.checked.root);
+    check_values(rule, rule.checked.root);
     check_hosts(rule);
     if (rule.text->action == Action::allow) check_allow(rule);
     if (rule.text->action == Action::block) check_block(rule);

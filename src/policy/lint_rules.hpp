@@ -49,6 +49,10 @@ class Linter {
   void check_comparisons(LintedRule const& rule, rules::Node const& node);
   void check_header_values();
 
+  // lint_values.cpp: values that a field never has.
+  void check_values(LintedRule const& rule, rules::Node const& node);
+  void check_list_entries(LintedRule const& rule, rules::Node const& node, Field field);
+
   // An enabled block rule that is proven to match whatever `expression` matches.
   bool is_blocked(std::string const& expression) const;
   // Those of them that can cover what requires one of these hosts.

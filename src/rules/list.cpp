@@ -51,6 +51,9 @@ class BytesList final : public List {
   bool contains(ValueView const& value) const noexcept override {
     return !value.is_missing() && set_.contains(value.as_bytes());
   }
+  void visit(std::function<void(std::string_view)> const& each) const override {
+    set_.visit(each);
+  }
 
  private:
   BytesSet set_;

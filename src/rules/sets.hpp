@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,9 @@ class BytesSet {
   bool contains(std::string_view value) const noexcept;
   std::size_t size() const { return entries_.size(); }
   std::size_t memory_bytes() const;
+  void visit(std::function<void(std::string_view)> const& each) const {
+    for (auto const entry : entries_) each(text_of(entry));
+  }
 
  private:
   struct Entry {

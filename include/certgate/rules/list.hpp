@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,6 +38,8 @@ class List {
   // False for a missing value. REQUIRES: value is missing or of type_of(kind()).
   virtual bool contains(ValueView const& value) const noexcept = 0;
   std::size_t memory_bytes() const { return memory_bytes_; }
+  // The entries of a list of strings, one after the other in no order; none of other kinds.
+  virtual void visit(std::function<void(std::string_view)> const&) const {}
 
  protected:
   explicit List(ListKind kind) : kind_(kind) {}
