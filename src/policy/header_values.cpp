@@ -48,6 +48,9 @@ void append_field_value(std::string& out, rules::ValueView const& value, bool fr
   if (out.size() - start > max_header_value_bytes) out.resize(start);
 }
 
+constexpr char const* literal_hint =
+    "a text stands in double quotes, and these inside YAML's: '\"text\"'";
+
 }  // namespace
 
 Result<HeaderValues, Diagnostics> HeaderValues::build(std::vector<HeaderValueText> texts,
@@ -60,7 +63,9 @@ Result<HeaderValues, Diagnostics> HeaderValues::build(std::vector<HeaderValueTex
     auto const locate = text.locate ? text.locate : locate_in(text.name, text.expression);
     auto const report = [&locate](rules::Mistakes const& found, Diagnostics& out) {
       for (auto const& mistake : found) {
-        out.add(locate(mistake.span.offset, mistake.span.length, mistake.message, mistake.hint,
+        auto hint = mistake.hint;
+        if (hint.empty() && mistake.message.starts_with("unknown field")) hint = literal_hint;
+        out.add(locate(mistake.span.offset, mistake.span.length, mistake.message, std::move(hint),
                        mistake.severity));
       }
     };
