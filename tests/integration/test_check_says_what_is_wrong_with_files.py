@@ -1,6 +1,6 @@
 """`certgate check` on mistakes that need files: golden text, with the place, the line and the way out.
 
-The goldens are tests/golden/check/NAME.expected; CERTGATE_ACCEPT=1 writes them anew.
+The goldens are tests/golden/check/NAME.expected; CERTGATE_UPDATE_GOLDEN=1 writes them anew.
 """
 
 import base64
@@ -319,7 +319,7 @@ def test_mistake(folder, mistake):
     assert done.stdout == ""
     text = normal(done.stderr, folder.path)
     golden = GOLDENS / f"{mistake.__name__}.expected"
-    if os.environ.get("CERTGATE_ACCEPT"):
+    if os.environ.get("CERTGATE_UPDATE_GOLDEN"):
         golden.write_text(text)
     assert text == golden.read_text()
     if not mistake.__name__.startswith("config_"):
