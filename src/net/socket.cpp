@@ -59,6 +59,12 @@ void set_flag(int fd, int level, int name) {
 
 std::string reason(int error) { return std::strerror(error); }
 
+// Bytes, an end or an error: a read would not have to wait.
+bool can_be_read(int fd) {
+  pollfd about{fd, POLLIN, 0};
+  return ::poll(&about, 1, 0) == 1;
+}
+
 socklen_t fill(sockaddr_storage& storage, IpEndpoint const& endpoint) {
   std::memset(&storage, 0, sizeof(storage));
   auto const& bytes = endpoint.address.bytes();
@@ -190,6 +196,9 @@ bool Socket::peer_has_ended() const {
 
 void Socket::on_watched(Ready result) {
   if (watch_waiter_ == nullptr) {
+    // Of several events in one batch, the turn of an earlier one may have read what this one tells
+    // of and begun this watch: then there is no news.
+    if (result == Ready::ready && is_open() && !can_be_read(fd_)) return watch_readable();
     became_readable_ = result == Ready::ready;
     if (became_readable_ && observer_ != nullptr) observer_->on_readable();
     return;

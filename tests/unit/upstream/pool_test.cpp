@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <thread>
 
@@ -125,6 +126,46 @@ TEST(Pool, never_gives_out_what_spoke_without_being_asked) {
   ASSERT_EQ(::send(peer, "x", 1, 0), 1);
   EXPECT_TRUE(rig.run_until([&] { return socket.became_readable(); }));
   EXPECT_EQ(rig.pool->take_idle(rig.server()).get(), wanted);
+  ::close(peer);
+}
+
+// A slow client and the end of its response are reported in one batch: the client's turn reads that
+// end too and puts the connection back, before the report of what it has read gets its turn.
+net::Task<void> read_when_the_client_can_write(net::Socket& client, Pool& pool,
+                                               std::unique_ptr<Connection> connection,
+                                               bool& done) {
+  auto const ready = co_await client.readable();
+  EXPECT_EQ(ready, net::Ready::ready);
+  char rest[16];
+  auto const room = std::span<char>(rest);
+  EXPECT_EQ(connection->stream().try_read(room).bytes, 8u);
+  EXPECT_EQ(connection->stream().try_read(room).status, net::IoStatus::want_read);
+  pool.put_back(std::move(connection));
+  done = true;
+}
+
+TEST(Pool, keeps_a_connection_of_which_only_old_news_comes) {
+  Rig rig;
+  rig.build();
+  rig.pool->put_back(rig.open_one());  // what was waited for when connecting is forgotten
+  int const peer = rig.listener.accept();
+  auto connection = rig.pool->take_idle(rig.server());
+  ASSERT_NE(connection, nullptr);
+  auto* const same = connection.get();
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  net::Socket client(rig.loop, ends[0]);
+  bool done = false;
+  net::start(read_when_the_client_can_write(client, *rig.pool, std::move(connection), done));
+  ASSERT_EQ(::send(ends[1], "x", 1, 0), 1);
+  ASSERT_EQ(::send(peer, "the rest", 8, 0), 8);
+  EXPECT_TRUE(rig.run_until([&] { return done; }));
+  bool later = false;
+  rig.loop.post([&] { later = true; });
+  EXPECT_TRUE(rig.run_until([&] { return later; }));
+  auto const taken = rig.pool->take_idle(rig.server());
+  EXPECT_EQ(taken.get(), same);
+  ::close(ends[1]);
   ::close(peer);
 }
 
