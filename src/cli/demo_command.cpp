@@ -84,19 +84,17 @@ log:
 )";
 }
 
-// GET https://api.example.com/v1/hello with the client certificate of that name, or with none.
+// GET https://api.example.com/v1/hello with the client certificate of that name.
 net::Task<void> ask(net::Loop& loop, IpEndpoint endpoint, std::filesystem::path folder,
                     std::string client, std::string& answer, bool& done) {
   tls::ClientOptions options;
   options.server_name = "api.example.com";
   auto authorities = x509::parse_certificates(read(folder / "server-ca.pem"));
   if (authorities) options.authorities = std::move(*authorities);
-  if (!client.empty()) {
-    auto identity =
-        tls::ServerIdentity::parse(read(folder / (client + ".pem")),
-                                   read(folder / (client + ".key")), tls::IdentityUse::client);
-    if (identity) options.identity = std::move(*identity);
-  }
+  auto identity =
+      tls::ServerIdentity::parse(read(folder / (client + ".pem")),
+                                 read(folder / (client + ".key")), tls::IdentityUse::client);
+  if (identity) options.identity = std::move(*identity);
   auto context = tls::ClientContext::build(std::move(options));
   if (!context) {
     answer = context.error().detail;
@@ -175,7 +173,7 @@ int demo(DemoOptions const& options) {
   auto const path = folder.path().string();
 
   std::printf("certgate serves https://api.example.com on %s, in front of an API on port %u.\n"
-              "Its one rule blocks clients without a valid certificate. Asking five times:\n\n",
+              "Its one rule blocks clients without a valid certificate. Asking four times:\n\n",
               endpoint.to_string().c_str(), (*origin)->port());
   struct Case {
     char const* title;
@@ -184,8 +182,7 @@ int demo(DemoOptions const& options) {
   constexpr Case cases[] = {{"a valid certificate", "valid"},
                             {"a revoked certificate", "revoked"},
                             {"an expired certificate", "expired"},
-                            {"another CA's certificate", "stranger"},
-                            {"no certificate", ""}};
+                            {"another CA's certificate", "stranger"}};
   net::Loop loop;
   for (auto const& one : cases) {
     std::string answer;
@@ -194,23 +191,22 @@ int demo(DemoOptions const& options) {
     loop.run_until([&] { return done; }, request_patience);
     std::printf("  %-26s %s\n", one.title, answer.c_str());
   }
-  auto const port = std::to_string(endpoint.port);
-  auto const curl = "curl --cacert " + path + "/server-ca.pem --resolve api.example.com:" + port +
-                    ":127.0.0.1";
-  std::printf("\nTry it yourself:\n\n");
-  for (auto const& one : cases) {
-    auto const identity = std::string(one.client).empty()
-                              ? std::string()
-                              : " --cert " + path + "/" + one.client + ".pem --key " + path + "/" +
-                                    one.client + ".key";
-    std::printf("  %s%s https://api.example.com:%s/v1/hello\n", curl.c_str(), identity.c_str(),
-                port.c_str());
-  }
-  std::printf("\nThe configuration is %s, the access log %s/access.log.\n", config.c_str(),
-              path.c_str());
-  std::fflush(stdout);
+  // With --once the files that the lines name are gone before anybody could try them.
   if (!options.once) {
-    std::printf("Ctrl-C ends the demo and removes its files.\n");
+    auto const port = std::to_string(endpoint.port);
+    auto const curl = "curl --cacert " + path +
+                      "/server-ca.pem --resolve api.example.com:" + port + ":127.0.0.1";
+    auto const url = "https://api.example.com:" + port + "/v1/hello";
+    std::printf("\nTry it yourself, at last without a certificate:\n\n");
+    for (auto const& one : cases) {
+      auto const identity = path + "/" + one.client;
+      std::printf("  %s --cert %s.pem --key %s.key %s\n", curl.c_str(), identity.c_str(),
+                  identity.c_str(), url.c_str());
+    }
+    std::printf("  %s %s\n", curl.c_str(), url.c_str());
+    std::printf("\nThe configuration is %s, the access log %s/access.log.\n"
+                "Ctrl-C ends the demo and removes its files.\n",
+                config.c_str(), path.c_str());
     std::fflush(stdout);
     int signal = 0;
     sigwait(&signals, &signal);
@@ -223,11 +219,11 @@ int demo(DemoOptions const& options) {
 
 void add_demo_command(CLI::App& root, int& exit_status) {
   auto* const command = root.add_subcommand(
-      "demo", "Everything on loopback: throw-away certificates, an API, five requests");
+      "demo", "Everything on loopback: throw-away certificates, an API, four requests");
   auto const options = std::make_shared<DemoOptions>();
   command->add_option("--address", options->address, "Where to listen; port 0 is any free one")
       ->capture_default_str();
-  command->add_flag("--once", options->once, "End after the requests");
+  command->add_flag("--once", options->once, "End after the four requests");
   command->footer("Example: certgate demo");
   command->callback([options, &exit_status] { exit_status = demo(*options); });
 }

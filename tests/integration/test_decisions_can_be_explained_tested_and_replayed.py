@@ -1,7 +1,9 @@
 """explain, test, replay, rule preview and demo, as a person or a script uses them."""
 
 import json
+import pathlib
 import re
+import subprocess
 
 import proxy
 
@@ -127,7 +129,33 @@ def test_rule_preview_prints_what_cloudflare_shows():
 
 def test_the_demo_shows_who_gets_through():
     done = proxy.run("demo", "--address", "127.0.0.1:0", "--once")
-    statuses = re.findall(r"\b(200|403)\b", done.stdout)
-    assert statuses.count("200") >= 1 and statuses.count("403") >= 3, done.stdout
-    for word in ("revoked", "expired", "curl"):
-        assert word in done.stdout, done.stdout
+    answers = re.findall(r"^  (a valid|a revoked|an expired|another CA's) certificate +HTTP/1.1 (\d+)",
+                         done.stdout, re.MULTILINE)
+    assert answers == [("a valid", "200"), ("a revoked", "403"), ("an expired", "403"),
+                       ("another CA's", "403")], done.stdout
+    assert done.stdout.count("HTTP/1.1") == 4, done.stdout
+    # Its files are gone: no line may send somebody to them.
+    assert "curl" not in done.stdout and "/tmp" not in done.stdout, done.stdout
+
+
+def test_the_demo_prints_curl_lines_that_work_while_it_runs():
+    with subprocess.Popen([proxy.BINARY, "demo", "--address", "127.0.0.1:0"],
+                          stdout=subprocess.PIPE, text=True) as demo:
+        try:
+            lines = []
+            for line in demo.stdout:
+                lines.append(line)
+                if line.startswith("Ctrl-C"):
+                    break
+            curls = [line.split() for line in lines if line.startswith("  curl ")]
+            statuses = [subprocess.run([*curl, "-s", "-o", "/dev/null", "-w", "%{http_code}"],
+                                       capture_output=True, text=True, check=True,
+                                       timeout=proxy.PATIENCE).stdout
+                        for curl in curls]
+            assert statuses == ["200", "403", "403", "403", "403"], lines
+            folder = pathlib.Path(curls[0][curls[0].index("--cacert") + 1]).parent
+            assert folder.is_dir()
+        finally:
+            demo.terminate()
+            assert demo.wait(proxy.PATIENCE) == 0
+        assert not folder.exists()
