@@ -21,6 +21,7 @@
 #include "certgate/fetch/address_policy.hpp"
 #include "certgate/fetch/url.hpp"
 #include "certgate/net/deadlines.hpp"
+#include "certgate/net/resolve.hpp"
 #include "certgate/net/stream.hpp"
 #include "certgate/net/task.hpp"
 #include "certgate/x509/certificate.hpp"
@@ -31,7 +32,6 @@ inline constexpr unsigned max_redirects = 3;
 
 // Every address of a name; may block, runs on a thread of its own.
 using Lookup = std::function<Result<std::vector<IpAddress>>(std::string const& host)>;
-Result<std::vector<IpAddress>> system_lookup(std::string const& host);
 
 // What a server said about a document, to ask it next time whether that changed (RFC 9110 §13.1).
 struct Validators {
@@ -60,7 +60,7 @@ class Resolving;
 // One fetch. Used on the loop's thread only; lives until run() has ended.
 class Get final : private net::Deadline {
  public:
-  Get(net::Loop& loop, net::Deadlines& deadlines, Lookup lookup = system_lookup);
+  Get(net::Loop& loop, net::Deadlines& deadlines, Lookup lookup = net::resolve);
   ~Get() override;
 
   // Once at a time. REQUIRES: the request outlives it.
