@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 import gzip
-import json
 import re
 import socket
 import ssl
@@ -14,106 +13,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 import proxy
-
-LOOPBACK = ["127.0.0.1/32"]
-
-
-class CrlServer(proxy.Origin):
-    """Says whatever `answer(handler, request)` says; at first what lies in a CA's file."""
-
-    def __init__(self, authority, **options):
-        self.authority = authority
-        self.answer = self.serve_file
-        super().__init__(respond=lambda handler, request: self.answer(handler, request), **options)
-
-    @property
-    def address(self):
-        return f"{self.url}/clients.crl"
-
-    def serve_file(self, handler, _request=None):
-        self.serve(handler, self.authority.crl_path.read_bytes())
-
-    @staticmethod
-    def serve(handler, body, *, length=None, headers=()):
-        with contextlib.suppress(OSError):
-            handler.send_response(200)
-            handler.send_header("Content-Length", str(len(body) if length is None else length))
-            for name, value in headers:
-                handler.send_header(name, value)
-            handler.end_headers()
-            handler.wfile.write(body)
-            handler.wfile.flush()
-        handler.close_connection = True
+from crl_server import (
+    body, Bystander, config_of, CrlServer, metric, redirect_to, refresh, send_raw, status_of,
+    wait_for, wait_for_log,
+)
 
 
 @pytest.fixture
 def server(setup):
     with CrlServer(setup.ca) as crl_server:
         yield crl_server
-
-
-def refresh(**changes):
-    settings = {"interval": "200ms", "retry": "100ms", "timeout": f"{proxy.PATIENCE:.0f}s",
-                "start_wait": f"{proxy.PATIENCE:.0f}s", "allowed_networks": LOOPBACK}
-    settings.update(changes)
-    return {name: value for name, value in settings.items() if value is not None}
-
-
-def config_of(setup, *addresses, host=None, crl_refresh=None, client_auth=None, state=True, **changes):
-    host = host or setup.host()
-    host["client_auth"]["crl"] = list(addresses)
-    host["client_auth"].update(client_auth or {})
-    if state:
-        changes["state_directory"] = "state"
-    hosts = changes.pop("hosts", [])
-    return setup.config(admin={"address": f"unix:{setup.folder}/admin.sock"}, hosts=[host, *hosts],
-                        crl_refresh=crl_refresh or refresh(), **changes)
-
-
-def status_of(gate):
-    return json.loads(proxy.run("status", "--config", gate.config_path).stdout)
-
-
-def metric(gate, name):
-    text = proxy.admin_get(gate.folder / "admin.sock", "/metrics")[1]
-    found = re.findall(rf"^{name}\{{[^}}]*\}} (\S+)$", text, re.MULTILINE)
-    return [float(value) for value in found]
-
-
-def wait_for_log(gate, text, count=1):
-    proxy.wait_until(lambda: gate.log().count(text) >= count, f"{count} times {text!r} in the log")
-
-
-def wait_for(client, status):
-    proxy.wait_until(lambda: client.get().status == status, f"status {status}")
-
-
-class Bystander:
-    """Asks all the time on one connection; every answer must be 200."""
-
-    def __init__(self, setup, gate, identity):
-        self.client = setup.client(gate, identity)
-        self.over = threading.Event()
-        self.answers = []
-        self.thread = threading.Thread(target=self.run)
-
-    def run(self):
-        while not self.over.is_set():
-            try:
-                self.answers.append(self.client.get().status)
-            except Exception as error:  # told by the test
-                self.answers.append(repr(error))
-                return
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
-        self.client.close()
-        assert set(self.answers) == {200}, set(self.answers)
 
 
 def test_a_fetched_list_is_in_force_from_the_start_and_changes_reach_open_connections(setup, server):
@@ -177,23 +86,6 @@ def signed(authority, *, number, revoked=(), extensions=(), this_update=None, ne
             .build()
         )
     return builder.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-def send_raw(data):
-    def answer(handler, _request):
-        with contextlib.suppress(OSError):
-            handler.wfile.write(data)
-            handler.wfile.flush()
-        handler.close_connection = True
-    return answer
-
-
-def redirect_to(place):
-    return send_raw(f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())
-
-
-def body(content, **options):
-    return lambda handler, _request: CrlServer.serve(handler, content, **options)
 
 
 def endless(handler, _request):
@@ -599,149 +491,3 @@ def test_a_ca_is_rotated_by_reloads(setup):
         with setup.start(config) as gate, Bystander(setup, gate, new_device):
             wrong = config_of(setup, old_server.address, client_auth={"ca": [new.path.name]})
             assert "none of the CAs" in gate.reload(wrong, good=False)
-
-
-# --- Where it may go, and whom it believes ---------------------------------------------------------
-
-
-@pytest.mark.parametrize("networks", [None, ["10.0.0.0/8"], ["127.0.0.2/32"]])
-def test_a_private_address_is_asked_only_when_its_network_is_listed(setup, server, networks):
-    config = config_of(setup, server.address, crl_refresh=refresh(allowed_networks=networks))
-    with setup.start(config) as gate:
-        wait_for_log(gate, "leads to 127.0.0.1 (loopback), which is no public address and not in "
-                           "`crl_refresh.allowed_networks`")
-        assert server.requests == []
-
-
-def test_https_servers_are_verified(setup):
-    device = setup.ca.issue("sensor-7")
-    web_ca = proxy.Authority(setup.folder, "Web CA")
-    identity = web_ca.issue("pki.example.com", server=True, dns=("pki.example.com",))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(str(identity.path), str(identity.key_path))
-    with CrlServer(setup.ca, tls=context) as server:
-        trusted = refresh(ca=web_ca.path.name)
-        with setup.start(config_of(setup, server.address, crl_refresh=trusted)) as gate, \
-                setup.client(gate, device) as client:
-            assert client.get().status == 200
-            # Without it the system's store is asked, which does not know the CA; no reload goes there.
-            other = f"{server.url}/other.crl"
-            refused = gate.reload(config_of(setup, other, crl_refresh=refresh()), good=False)
-            assert "the certificate of `127.0.0.1` is not accepted" in refused
-            by_name = server.address.replace("127.0.0.1", "localhost")
-            networks = [*LOOPBACK, "::1/128"]
-            refused = gate.reload(config_of(setup, by_name, crl_refresh=refresh(
-                ca=web_ca.path.name, allowed_networks=networks)), good=False)
-            assert "it is not for `localhost` but for pki.example.com" in refused
-            assert client.get().status == 200
-
-
-def test_a_redirect_does_not_lead_from_https_to_http(setup, server):
-    web_ca = proxy.Authority(setup.folder, "Web CA")
-    identity = web_ca.issue("pki.example.com", server=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(str(identity.path), str(identity.key_path))
-    with CrlServer(setup.ca, tls=context) as secure:
-        secure.answer = redirect_to(server.address)
-        config = config_of(setup, secure.address, crl_refresh=refresh(ca=web_ca.path.name))
-        with setup.start(config) as gate:
-            wait_for_log(gate, "a redirect from https to http://")
-            assert server.requests == []
-
-
-# --- Distribution points --------------------------------------------------------------------------
-
-
-def with_points(folder, name, issuer, *urls):
-    """An intermediate CA whose certificate names where its issuer's list lies."""
-    authority = proxy.Authority(folder, name, issuer=issuer)
-    certificate = authority.certificate
-    builder = (
-        x509.CertificateBuilder().subject_name(certificate.subject).issuer_name(issuer.subject)
-        .public_key(certificate.public_key()).serial_number(certificate.serial_number)
-        .not_valid_before(certificate.not_valid_before).not_valid_after(certificate.not_valid_after)
-    )
-    for extension in certificate.extensions:
-        builder = builder.add_extension(extension.value, extension.critical)
-    points = [x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
-              for url in urls]
-    builder = builder.add_extension(x509.CRLDistributionPoints(points), False)
-    authority.certificate = builder.sign(issuer.key, hashes.SHA256())
-    authority.path.write_bytes(authority.pem())
-    return authority
-
-
-def test_distribution_points_of_configured_cas_are_fetched_when_asked_for(setup, server):
-    middle = with_points(setup.folder, "Middle CA", setup.ca, "ldap://127.0.0.1/x", server.address)
-    device = middle.issue("sensor-7")
-    auth = {"ca": [setup.ca.path.name, middle.path.name], "crl_check": "chain",
-            "crl_distribution_points": True}
-    with setup.start(config_of(setup, middle.crl_path.name, client_auth=auth)) as gate, \
-            setup.client(gate, device) as client:
-        assert [url["url"] for url in status_of(gate)["crl_urls"]] == [server.address]
-        assert client.get().status == 200
-        # The root takes its intermediate away.
-        setup.ca.revoked.append((middle.certificate.serial_number, x509.ReasonFlags.ca_compromise))
-        setup.ca.write_crl()
-        wait_for(client, 403)
-
-
-def test_distribution_points_are_not_fetched_unasked_and_never_those_of_a_client(setup, server):
-    middle = with_points(setup.folder, "Middle CA", setup.ca, server.address)
-    device = middle.issue("sensor-7")
-    points = [x509.DistributionPoint([x509.UniformResourceIdentifier(f"{server.url}/leaf.crl")], None,
-                                     None, None)]
-    certificate = device.certificate
-    builder = (
-        x509.CertificateBuilder().subject_name(certificate.subject).issuer_name(middle.subject)
-        .public_key(certificate.public_key()).serial_number(certificate.serial_number)
-        .not_valid_before(certificate.not_valid_before).not_valid_after(certificate.not_valid_after)
-        .add_extension(x509.CRLDistributionPoints(points), False)
-    )
-    for extension in certificate.extensions:
-        builder = builder.add_extension(extension.value, extension.critical)
-    signed_again = builder.sign(middle.key, hashes.SHA256())
-    device.path.write_bytes(signed_again.public_bytes(serialization.Encoding.PEM))
-    auth = {"ca": [setup.ca.path.name, middle.path.name]}
-    with setup.start(config_of(setup, middle.crl_path.name, client_auth=auth)) as gate, \
-            setup.client(gate, device) as client:
-        assert client.get().status == 200
-        assert server.requests == []
-        gate.reload(config_of(setup, middle.crl_path.name,
-                              client_auth={**auth, "crl_distribution_points": True}))
-        assert client.get().status == 200
-        proxy.wait_until(lambda: len(server.requests) >= 3, "the CA's own list")
-        assert {request.path for request in server.requests} == {"/clients.crl"}
-
-
-def test_the_option_without_any_distribution_point_is_a_mistake(setup):
-    config = config_of(setup, setup.ca.crl_path.name, client_auth={"crl_distribution_points": True})
-    proxy.write_whole(setup.folder / "certgate.yaml", json.dumps(config))
-    told = proxy.run("check", "--config", setup.folder / "certgate.yaml", status=2).stderr
-    assert "no certificate in `ca` names an http(s) distribution point" in told
-
-
-# --- check ----------------------------------------------------------------------------------------
-
-
-def test_check_asks_nobody(setup, server):
-    proxy.write_whole(setup.folder / "certgate.yaml", json.dumps(config_of(setup, server.address)))
-    checked = proxy.run("check", "--config", setup.folder / "certgate.yaml")
-    assert f"there is no list yet from {server.address}" in checked.stdout + checked.stderr
-    assert "`interval` below 10s is for tests" in checked.stdout + checked.stderr
-    assert server.requests == []
-    assert not (setup.folder / "state").exists()
-
-
-@pytest.mark.parametrize("address, sentence", [
-    ("ftp://pki.example.com/a.crl", "http:// or https://"),
-    ("ldap://pki.example.com/a.crl", "http:// or https://"),
-    ("http://user:word@pki.example.com/a.crl", "user name or password"),
-    ("http://pki.example.com/a b.crl", "no spaces"),
-    ("http://pki.example.com:0/a.crl", "is not a number from 1 to 65535"),
-    ("http:///a.crl", "host name is empty"),
-])
-def test_an_address_that_is_none_is_refused_at_its_place(setup, address, sentence):
-    proxy.write_whole(setup.folder / "certgate.yaml", json.dumps(config_of(setup, address), indent=1))
-    told = proxy.run("check", "--config", setup.folder / "certgate.yaml", status=2).stderr
-    assert sentence in told and "certgate.yaml:" in told
