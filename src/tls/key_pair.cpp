@@ -19,10 +19,17 @@ NumberOwner number_of(EVP_PKEY* key, char const* name) {
   return NumberOwner(number);
 }
 
-// RFC 8017 §3.2: n = p q, and e times each CRT exponent is 1 modulo its factor less one. That is
-// what a signature is made with; d is not looked at.
+// Of two factors, which are known: the usual kind.
+bool has_two_rsa_factors(EVP_PKEY* key) {
+  return number_of(key, OSSL_PKEY_PARAM_RSA_FACTOR2) && !number_of(key, OSSL_PKEY_PARAM_RSA_FACTOR3);
+}
+
+// RFC 8017 §3.2: n = p q, and e times d, and times each CRT exponent, is 1 modulo its factor less
+// one. OpenSSL signs with the CRT numbers and, if that goes wrong, slowly with d: a key of which one
+// half is damaged works, until the other half is.
 bool has_right_rsa_numbers(EVP_PKEY* key) {
   auto const n = number_of(key, OSSL_PKEY_PARAM_RSA_N), e = number_of(key, OSSL_PKEY_PARAM_RSA_E);
+  auto const d = number_of(key, OSSL_PKEY_PARAM_RSA_D);
   auto const p = number_of(key, OSSL_PKEY_PARAM_RSA_FACTOR1);
   auto const q = number_of(key, OSSL_PKEY_PARAM_RSA_FACTOR2);
   auto const dp = number_of(key, OSSL_PKEY_PARAM_RSA_EXPONENT1);
@@ -30,14 +37,15 @@ bool has_right_rsa_numbers(EVP_PKEY* key) {
   auto const inverse = number_of(key, OSSL_PKEY_PARAM_RSA_COEFFICIENT1);
   NumbersOwner const numbers(BN_CTX_secure_new());
   NumberOwner const product(BN_secure_new()), less_one(BN_secure_new());
-  if (!n || !e || !p || !q || !dp || !dq || !inverse || !numbers || !product || !less_one) {
+  if (!n || !e || !d || !p || !q || !dp || !dq || !inverse || !numbers || !product || !less_one) {
     return false;
   }
   if (BN_mul(product.get(), p.get(), q.get(), numbers.get()) != 1 ||
       BN_cmp(product.get(), n.get()) != 0) {
     return false;
   }
-  for (auto const& [exponent, factor] : {std::pair{dp.get(), p.get()}, {dq.get(), q.get()}}) {
+  for (auto const& [exponent, factor] : {std::pair{dp.get(), p.get()}, {dq.get(), q.get()},
+                                         {d.get(), p.get()}, {d.get(), q.get()}}) {
     if (BN_sub(less_one.get(), factor, BN_value_one()) != 1 ||
         BN_mod_mul(product.get(), e.get(), exponent, less_one.get(), numbers.get()) != 1 ||
         !BN_is_one(product.get())) {
@@ -76,8 +84,7 @@ bool is_key_pair(EVP_PKEY* key) {
     }
     case EVP_PKEY_RSA:
     case EVP_PKEY_RSA_PSS:
-      // Unusual but right, such as one of three factors: then it must prove itself.
-      good = has_right_rsa_numbers(key) || verifies_what_it_signs(key);
+      good = has_two_rsa_factors(key) ? has_right_rsa_numbers(key) : verifies_what_it_signs(key);
       break;
     default:
       break;  // Ed25519 and Ed448: OpenSSL computes the public part from the secret

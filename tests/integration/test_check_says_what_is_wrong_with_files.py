@@ -3,7 +3,6 @@
 The goldens are tests/golden/check/NAME.expected; CERTGATE_UPDATE_GOLDEN=1 writes them anew.
 """
 
-import base64
 import datetime
 import os
 import pathlib
@@ -13,7 +12,7 @@ import shutil
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import proxy
@@ -549,53 +548,3 @@ def test_upstream_certificates_are_judged_against_the_name(folder):
             assert client.get("/").status == 502
             certgate.records(1, failure="origin_certificate_rejected")
         assert not origin.requests
-
-
-def swap(der, old, new):
-    assert der.count(old) == 1 and len(old) == len(new)
-    return der.replace(old, new)
-
-
-def der_of(key):
-    return key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8,
-                             serialization.NoEncryption())
-
-
-def ec_with_the_secret_of_another(size, curve):
-    key, other = ec.generate_private_key(curve), ec.generate_private_key(curve)
-    secret = [each.private_numbers().private_value.to_bytes(size, "big") for each in (key, other)]
-    return key, swap(der_of(key), *secret)
-
-
-def rsa_with_a_wrong_exponent():
-    key = rsa.generate_private_key(65537, 2048)
-    numbers = key.private_numbers()
-    # d and the exponent that signatures are made with, both altered in one bit.
-    der = der_of(key)
-    for number in (numbers.d, numbers.dmp1, numbers.dmq1):
-        size = (number.bit_length() + 7) // 8
-        der = swap(der, number.to_bytes(size, "big"), (number ^ 4).to_bytes(size, "big"))
-    return key, der
-
-
-@pytest.mark.parametrize("make", [
-    lambda: ec_with_the_secret_of_another(32, ec.SECP256R1()),
-    lambda: ec_with_the_secret_of_another(48, ec.SECP384R1()),
-    rsa_with_a_wrong_exponent,
-], ids=["P-256", "P-384", "RSA"])
-def test_a_key_whose_secret_is_not_that_of_its_public_part_is_refused(tmp_path, make):
-    folder = Folder(tmp_path)
-    key, damaged = make()
-    server = folder.server_ca.issue("api.example.com", server=True, dns=["api.example.com"], key=key)
-    folder.copy(server.path, "server.pem")
-    folder.copy(server.key_path, "server.key")
-    config = tmp_path / "certgate.yaml"
-    config.write_text(BASE)
-    proxy.run("check", "--config", config)
-    lines = base64.encodebytes(damaged).decode()
-    (tmp_path / "server.key").write_text(
-        f"-----BEGIN PRIVATE KEY-----\n{lines}-----END PRIVATE KEY-----\n")
-    for command in ("check", "run"):
-        told = proxy.run(command, "--config", config, status=2).stderr
-        assert f"{config}:6:18: " in told
-        assert "the secret in the private key does not belong to the public key beside it" in told
