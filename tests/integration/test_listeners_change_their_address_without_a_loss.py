@@ -110,6 +110,74 @@ def test_an_address_and_all_addresses_may_differ_on_one_port(setup):
             certgate.reload()
 
 
+class Callers6(Callers):
+    def run(self):
+        try:
+            while not self.stop.is_set():
+                with proxy.Client(self.port, self.context, address="::1") as client:
+                    assert client.get("/new6").status == 200
+                self.answered += 1
+        except BaseException as error:
+            self.failure = error
+
+
+def reaches6(address, port):
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.settimeout(proxy.PATIENCE)
+        return probe.connect_ex((address, port)) == 0
+
+
+def test_ipv6_listens_on_any_port_and_is_logged_as_what_it_is(setup):
+    alice = setup.ca.issue("alice")
+    context = proxy.client_context(setup.server_ca, alice)
+    with setup.start(setup.config(listeners=listeners("[::1]:0"))) as certgate:
+        assert re.search(rf"listening .*\[::1\]:{certgate.port}\b", certgate.log()), certgate.log()
+        assert not reaches("127.0.0.1", certgate.port)
+        with proxy.Client(certgate.port, context, address="::1") as client:
+            assert client.get("/").status == 200
+        record, = certgate.records(1, event="request")
+        assert record["client"] == "::1", record
+        assert setup.origin.last().all("X-Forwarded-For") == ["::1"]
+
+
+def test_all_of_ipv6_and_all_of_ipv4_share_a_port_and_each_widens_and_narrows(setup):
+    """`::` takes no IPv4 connection: `0.0.0.0` may stand beside it, come and go."""
+    alice = setup.ca.issue("alice")
+    context = proxy.client_context(setup.server_ca, alice)
+    port = free_port()
+
+    def config(*addresses):
+        return setup.config(listeners=listeners(*(f"{address}:{port}" for address in addresses)))
+
+    with setup.start(config("[::]", "0.0.0.0")) as certgate:
+        stop = threading.Event()
+        callers = [Callers(setup, port, context, stop), Callers6(setup, port, context, stop)]
+        with proxy.Client(port, context, address="::1") as kept6, proxy.Client(port, context) as kept4:
+            for caller in callers:
+                caller.start()
+            for _ in range(2):
+                certgate.reload(config("[::1]", "127.0.0.1"))
+                proxy.wait_until(lambda: not reaches("127.0.0.2", port), "the wide socket to close")
+                certgate.reload(config("[::]", "127.0.0.1"))
+                assert not reaches("127.0.0.2", port)
+                certgate.reload(config("[::1]", "0.0.0.0"))
+                assert reaches("127.0.0.2", port)
+                certgate.reload(config("0.0.0.0", "[::]"))
+                assert reaches("127.0.0.2", port)
+                assert kept6.get("/kept").status == 200 and kept4.get("/kept").status == 200
+            stop.set()
+            for caller in callers:
+                caller.join(proxy.PATIENCE)
+                assert caller.failure is None and caller.answered > 0, repr(caller.failure)
+            # One family goes; the other stays.
+            certgate.reload(config("0.0.0.0"))
+            proxy.wait_until(lambda: not reaches6("::1", port), "IPv6 to be gone")
+            certgate.reload(config("[::]"))
+            proxy.wait_until(lambda: not reaches("127.0.0.1", port), "IPv4 to be gone")
+            assert reaches6("::1", port)
+            assert kept6.get("/kept").status == 200 and kept4.get("/kept").status == 200
+
+
 def test_a_listener_that_goes_answers_whom_it_has_accepted(setup):
     alice = setup.ca.issue("alice")
     context = proxy.client_context(setup.server_ca, alice)

@@ -4,6 +4,7 @@ import json
 import re
 import stat
 import threading
+import time
 
 import proxy
 
@@ -157,3 +158,59 @@ def test_an_address_in_use_or_not_loopback_refuses_the_start(setup):
     certgate = proxy.Certgate(setup.folder, setup.config(admin={"address": "0.0.0.0:0"}), wait=False)
     assert certgate.process.wait(proxy.PATIENCE) == 2
     assert "loopback" in certgate.stderr()
+
+
+def histogram(text, name):
+    """Bounds in seconds to counts, the sum and the count of one histogram without labels."""
+    buckets = {float(bound.replace("+Inf", "inf")): float(value) for bound, value in
+               re.findall(rf'^{name}_bucket{{le="([^"]+)"}} (\S+)$', text, re.M)}
+    (total_seconds,), (count,) = (metric(text, f"{name}_{part}").values() for part in ("sum", "count"))
+    return buckets, total_seconds, count
+
+
+def test_latencies_are_counted_in_seconds_and_agree_with_the_access_log(setup):
+    alice = setup.ca.issue("alice")
+    unix = setup.folder / "admin.sock"
+    held, arrived = threading.Event(), threading.Event()
+
+    def respond(handler, request):
+        if request.path == "/held":
+            arrived.set()
+            held.wait(proxy.PATIENCE)
+        handler.send_response(200)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with proxy.Origin(respond) as origin:
+        setup.origin = origin
+        with setup.start(admin={"address": f"unix:{unix}"}) as certgate, \
+                setup.client(certgate, alice) as client:
+            for _ in range(9):
+                assert client.get("/").status == 200
+            client.send("GET /held HTTP/1.1\r\nHost: api.example.com\r\n\r\n")
+            assert arrived.wait(proxy.PATIENCE)
+            # What takes long is not the machine's doing: the origin holds the request for that time.
+            begin = time.monotonic()
+            threading.Timer(0.6, held.set).start()
+            assert client.read_response().status == 200
+            waited = time.monotonic() - begin
+            records = certgate.records(10, event="request")
+            text = proxy.admin_get(unix, "/metrics")[1]
+            assert "# TYPE certgate_request_duration_seconds histogram" in text
+            buckets, seconds, count = histogram(text, "certgate_request_duration_seconds")
+            assert count == len(records) == 10
+            bounds = sorted(buckets)
+            assert bounds[-1] == float("inf") and buckets[bounds[-1]] == count
+            assert [buckets[bound] for bound in bounds] == sorted(buckets.values())  # cumulative
+            logged = [record["total_us"] for record in records]
+            for bound in bounds:
+                assert buckets[bound] == sum(value <= bound * 1e6 for value in logged), (bound, text)
+            assert round(seconds * 1e6) == sum(logged), (seconds, logged)
+            assert 0.5 < max(logged) / 1e6 < waited + 5 and buckets[0.5] <= 9
+            _, origin_seconds, origin_count = histogram(text, "certgate_origin_duration_seconds")
+            assert origin_count == 10 and 0.5 < origin_seconds <= seconds
+            assert round(origin_seconds * 1e6) == sum(record["origin_us"] for record in records)
+            _, handshake_seconds, handshakes = histogram(text, "certgate_handshake_duration_seconds")
+            assert handshakes == 1
+            assert {round(handshake_seconds * 1e6)} == {record["handshake_us"] for record in records
+                                                     if "handshake_us" in record}
