@@ -36,12 +36,12 @@ Result<std::uint16_t> parse_port(std::string_view text) {
   return static_cast<std::uint16_t>(port);
 }
 
-Result<void> check_label(std::string_view label, std::string_view name) {
-  if (label.empty()) return refuse("`" + std::string{name} + "` has an empty label");
-  if (label.size() > max_label) return refuse("a label of the host name is longer than 63 bytes");
+Result<void> check_label(std::string_view label) {
+  if (label.empty()) return refuse("there is nothing before one of its dots");
+  if (label.size() > max_label) return refuse("a part between two dots is longer than 63 bytes");
   for (char const c : label) {
     if (static_cast<unsigned char>(c) >= 0x80) {
-      return refuse("host name with characters that are not ASCII: write its xn-- form");
+      return refuse("it has characters that are not ASCII: write its xn-- form");
     }
     if (c == '*') return refuse("`*` can only stand for the whole first label: `*.example.com`");
     if (!is_name_character(c)) {
@@ -49,7 +49,7 @@ Result<void> check_label(std::string_view label, std::string_view name) {
     }
   }
   if (label.front() == '-' || label.back() == '-') {
-    return refuse("a label of a host name neither begins nor ends with a hyphen");
+    return refuse("a part between two dots neither begins nor ends with a hyphen");
   }
   return {};
 }
@@ -90,7 +90,7 @@ Result<std::string> canonical_host(std::string_view text) {
   for (;;) {
     std::size_t const dot = rest.find('.');
     CERTGATE_TRY(auto const checked, [&]() -> Result<bool> {
-      auto const label = check_label(rest.substr(0, dot), text);
+      auto const label = check_label(rest.substr(0, dot));
       if (!label) return fail(label.error());
       return true;
     }());
@@ -99,7 +99,7 @@ Result<std::string> canonical_host(std::string_view text) {
     rest.remove_prefix(dot + 1);
   }
   if (all_digits(rest)) {
-    return refuse("`" + std::string{text} + "` is neither a host name nor an IP address");
+    return refuse("its last part is a number, and as an IP address it is wrong");
   }
   return name;
 }

@@ -20,7 +20,8 @@ class OriginNames {
   }
 
   void use(Setting<std::string> const& name) {
-    if (name->empty()) return;  // missing, and reported
+    // Missing, and reported: the name, or all that it could be.
+    if (name->empty() || names_.empty()) return;
     used_.insert(*name);
     for (std::string_view const known : names_) {
       if (known == *name) return;

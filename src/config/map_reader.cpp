@@ -137,7 +137,9 @@ std::string resolve_path(SourceText const& source, std::string_view written) {
 bool is_text(Reading& reading, std::string_view name, Value value, std::string_view wanted) {
   if (value.is_scalar() && !value.is_null()) return true;
   std::string const is{value.is_scalar() ? "empty" : kind_name(value)};
-  reading.wrong(value, in_backquotes(name) + " must be " + std::string{wanted} + ", but is " + is);
+  reading.wrong(value, in_backquotes(name) + " must be " + std::string{wanted} + ", but is " + is,
+                value.is_scalar() ? "write a value, or remove the key"
+                                  : "a value that starts with [ or { needs quotes; write one value only");
   return false;
 }
 

@@ -48,6 +48,20 @@ Result<Config, Diagnostics> parse_config(SourceText source, FileReader& files) {
   return std::move(*read);
 }
 
+std::string hint_for_unreadable(Error const& error) {
+  switch (error.code) {
+    case ErrorCode::not_found:
+      return "paths are relative to the file that names them";
+    case ErrorCode::permission:
+      return "the user that certgate runs as must be allowed to read it, and to enter the folders on "
+             "the way to it";
+    case ErrorCode::invalid:
+      return "name a regular file";
+    default:
+      return {};
+  }
+}
+
 Origin const* Config::find_origin(std::string_view name) const {
   auto const found = std::find_if(origins.begin(), origins.end(),
                                   [&](Origin const& origin) { return *origin.name == name; });

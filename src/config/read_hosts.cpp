@@ -68,7 +68,8 @@ void read_crl(Reading& reading, Value value, std::vector<CrlSource>& sources) {
   if (value.is_scalar() && value.text().find("://") != std::string_view::npos) {
     auto const url = parse_fetch_url(value.text());
     if (!url) {
-      reading.wrong(value, "`crl` has a wrong URL: " + url.error().detail);
+      reading.wrong(value, "`crl` has a wrong URL: " + url.error().detail,
+                    "write http://pki.example.com/clients.crl, or the path of a file");
       return;
     }
     sources.push_back({CrlSource::Kind::url, {}, *url, value.mark()});
@@ -177,7 +178,8 @@ Host read_host(Reading& reading, Value value, Config const& config) {
     if (parsed) {
       host.names.push_back({std::move(*parsed), name.mark()});
     } else {
-      reading.wrong(name, in_backquotes(name.text()) + " is not a host name: " + parsed.error().detail);
+      reading.wrong(name, in_backquotes(name.text()) + " is not a host name: " + parsed.error().detail,
+                    "write it as clients ask for it: api.example.com, *.example.com, or * for all others");
     }
   });
   read_identities(reading, map, host);

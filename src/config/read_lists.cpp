@@ -81,7 +81,8 @@ void read_values(Reading& reading, Value values, List& list, bool typed) {
   for (Value entry = values.first(); entry; entry = entry.next()) {
     if (!entry.is_scalar() || entry.is_null()) {
       reading.wrong(entry, "an entry of list " + in_backquotes(*list.name) + " must be a value, but is " +
-                               std::string{entry.is_scalar() ? "empty" : kind_name(entry)});
+                               std::string{entry.is_scalar() ? "empty" : kind_name(entry)},
+                    "write the values one by one, such as [192.0.2.1, 198.51.100.0/24]");
       continue;
     }
     guess.see(entry.text());
@@ -99,7 +100,7 @@ void read_list_file(Reading& reading, List& list, bool typed) {
   if (!text) {
     reading.wrong(list.file.mark,
                   "cannot read " + in_backquotes(list.file.written) + ": " + text.error().detail,
-                  "paths are relative to the file that names them");
+                  hint_for_unreadable(text.error()));
     return;
   }
   if (text->starts_with("\xEF\xBB\xBF")) text->erase(0, 3);

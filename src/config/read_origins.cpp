@@ -22,7 +22,8 @@ void read_host_text(MapReader& map, std::string_view name, Setting<std::string>&
   if (host) {
     out = {std::move(*host), value.mark()};
   } else {
-    map.reading().wrong(value, in_backquotes(name) + " is not a host name: " + host.error().detail);
+    map.reading().wrong(value, in_backquotes(name) + " is not a host name: " + host.error().detail,
+                        "write one name, such as api.example.com, or an address");
   }
 }
 
@@ -30,7 +31,7 @@ void read_server(Reading& reading, Value value, Origin& origin) {
   if (!is_line(reading, "servers", value)) return;
   auto url = parse_server_url(value.text());
   if (!url) {
-    std::string hint;
+    std::string hint = "write http://127.0.0.1:9000, https://api.internal or unix:/run/api.sock";
     if (value.text().find("://") == std::string_view::npos && !value.text().starts_with("unix")) {
       hint = "write http://" + std::string{value.text()};
     }

@@ -85,7 +85,7 @@ void read_response(Reading& reading, Value value, Rule& rule) {
   if (rule.action.mark.written() && *rule.action != Action::block) {
     reading.wrong(
         value, "`response` has no effect with `action: " + std::string{name_of(*rule.action)} + "`",
-        "only `block` answers the client");
+        "remove it, or write `action: block`: nothing else answers the client");
   }
   rule.response = std::move(response);
 }
@@ -104,7 +104,8 @@ MtlsForm read_mtls(Reading& reading, Value value) {
     } else if (host) {
       form.hosts.push_back({std::move(*host), entry.mark()});
     } else {
-      reading.wrong(entry, in_backquotes(entry.text()) + " is not a host name: " + host.error().detail);
+      reading.wrong(entry, in_backquotes(entry.text()) + " is not a host name: " + host.error().detail,
+                    "write it as clients ask for it: api.example.com or *.example.com");
     }
   });
   map.one_or_more("paths", [&](Value entry) {
@@ -180,7 +181,7 @@ void read_rule_file(Reading& reading, FilePath const& path, std::vector<Rule>& r
   auto text = reading.files.read(path.resolved);
   if (!text) {
     reading.wrong(path.mark, "cannot read " + in_backquotes(path.written) + ": " + text.error().detail,
-                  "paths are relative to the file that names them");
+                  hint_for_unreadable(text.error()));
     return;
   }
   SourceText const& source = reading.keep(SourceText{path.resolved, std::move(*text)});

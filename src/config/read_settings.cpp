@@ -69,7 +69,7 @@ void read_crl_refresh(MapReader& map, CrlRefresh& refresh) {
   if (*refresh.retry > *refresh.interval) {
     Mark const& mark = map.has("retry") ? refresh.retry.mark : refresh.interval.mark;
     map.reading().wrong(mark, "`retry` is longer than `interval`",
-                        "the first wait after a failure is the shorter one");
+                        "lower it, or raise `interval`: after a failure the next try comes sooner");
   }
 }
 

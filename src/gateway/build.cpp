@@ -146,7 +146,10 @@ bool Build::set_client_auth(config::Host const& host, tls::HostOptions& options,
   client.deny_list = generation_->deny_list;
   auto const name = host.display_name();
   auto const anchors = materials_.authorities(auth.ca, Expiry::Kind::client_ca, name);
-  if (!anchors) return false;
+  if (!anchors) {
+    materials_.look_at_lists(auth);
+    return false;
+  }
   x509::TrustOptions trust;
   trust.max_depth = static_cast<unsigned>(*auth.depth);
   trust.max_presented = static_cast<std::size_t>(*config_.limits.certificate_chain);

@@ -70,10 +70,11 @@ class OriginBuilder {
 
 bool OriginBuilder::load_tls() {
   auto const name = "origin " + *origin_.name;
+  bool good = true;
   if (!origin_.tls.ca.empty()) {
     auto found = materials_.authorities(origin_.tls.ca, Expiry::Kind::upstream_ca, name);
-    if (!found) return false;
-    authorities_ = std::move(*found);
+    good = found.has_value();
+    if (found) authorities_ = std::move(*found);
     for (auto const& ca : authorities_) description_ << ca->fingerprint_sha256();
   }
   if (!origin_.tls.certificate.empty()) {
@@ -82,7 +83,7 @@ bool OriginBuilder::load_tls() {
     if (identity_ == nullptr) return false;
     description_ << identity_->leaf().fingerprint_sha256();
   }
-  return true;
+  return good;
 }
 
 tls::ClientContext::Pointer OriginBuilder::context_for(std::string const& name,

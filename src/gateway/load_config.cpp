@@ -64,7 +64,9 @@ Result<config::Config, Diagnostics> load_config(std::string const& path, UnixSec
     Diagnostic diagnostic;
     diagnostic.place.file = path;
     diagnostic.message = "cannot read the configuration: " + text.error().detail;
-    diagnostic.hint = "give its path with --config";
+    diagnostic.hint = text.error().code == ErrorCode::permission
+                          ? config::hint_for_unreadable(text.error())
+                          : "give its path with --config";
     diagnostics.add(std::move(diagnostic));
     return fail(std::move(diagnostics));
   }

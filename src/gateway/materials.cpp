@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "certgate/x509/pem.hpp"
+#include "file_hints.hpp"
 
 namespace certgate::gateway {
 namespace {
@@ -55,7 +56,7 @@ Materials::File const& Materials::file(std::string const& path) {
     if (bytes) {
       at->second.bytes = std::move(*bytes);
     } else {
-      at->second.error = bytes.error().detail;
+      at->second.error = bytes.error();
     }
   }
   return at->second;
@@ -92,10 +93,10 @@ void Materials::note_expiry(Expiry expiry, config::Mark const& mark) {
 
 std::string const* Materials::contents(config::FilePath const& path, char const* what) {
   auto const& read = file(path.resolved);
-  if (!read.error.empty()) {
+  if (read.error) {
     complain(path.mark, std::string("cannot read the ") + what + " " + in_backquotes(path.resolved) +
-                            ": " + read.error,
-             "paths are relative to the file that names them");
+                            ": " + read.error->detail,
+             config::hint_for_unreadable(*read.error));
     return nullptr;
   }
   if (read.bytes.empty()) {
@@ -124,16 +125,10 @@ tls::ServerIdentity::Pointer Materials::identity(config::FilePath const& certifi
                     ? identities_.parse(*certificate_pem, *key_pem)
                     : tls::ServerIdentity::parse(*certificate_pem, *key_pem, use);
   if (!parsed) {
-    // Which of the two files is at fault is in the sentence.
     auto const& detail = parsed.error().detail;
-    bool const about_key = detail.find("private key") != std::string::npos &&
-                           detail.find("not a certificate") == std::string::npos;
-    auto const& place = about_key ? key : certificate;
-    bool const mismatch = detail.find("does not belong") != std::string::npos;
-    complain(place.mark, in_backquotes(place.resolved) + ": " + detail,
-             mismatch ? "name the key that the certificate was requested with, or, where the file "
-                        "holds a chain, put the server's own certificate first"
-                      : "");
+    auto const& place = is_about_key(detail) ? key : certificate;
+    complain(place.mark, sentence_about(place.resolved, detail),
+             hint_for_identity(detail, place.resolved));
     return nullptr;
   }
   warn_about_key_permissions(key);
@@ -174,7 +169,9 @@ std::optional<std::vector<x509::Certificate::Pointer>> Materials::authorities(
       auto parsed = x509::parse_certificates(*pem);
       if (!parsed) {
         complain(path.mark, "the CA file " + in_backquotes(path.resolved) + ": " + parsed.error().detail,
-                 "it must hold one or more certificates in PEM");
+                 parsed.error().detail.find("(DER)") != std::string::npos
+                     ? hint_for_identity(parsed.error().detail, path.resolved)
+                     : "it must hold one or more certificates in PEM");
         good = false;
         continue;
       }
@@ -316,36 +313,67 @@ void Materials::warn_about_issuers_without_list(
   }
 }
 
+std::optional<std::vector<Materials::ListFile>> Materials::list_files(
+    config::ClientAuth const& client_auth) {
+  std::vector<ListFile> files;
+  bool good = true;
+  for (auto const& source : client_auth.crl) {
+    if (source.kind == config::CrlSource::Kind::url) continue;
+    auto found = crl_paths(source);
+    good = good && found;
+    if (!found) continue;
+    for (auto& path : *found) {
+      good = contents({path, path, source.mark}, "CRL") != nullptr && good;
+      files.push_back({std::move(path), source.mark});
+    }
+  }
+  if (!good) return std::nullopt;
+  return files;
+}
+
+std::optional<std::vector<x509::LabelledCrl>> Materials::parse_lists(
+    std::vector<ListFile> const& files) {
+  std::vector<x509::LabelledCrl> lists;
+  bool good = true;
+  for (auto const& named : files) {
+    auto parsed = x509::parse_crls(file(named.path).bytes);
+    if (!parsed) {
+      complain(named.mark, "the CRL " + in_backquotes(named.path) + ": " + parsed.error().detail,
+               "a CRL is PEM (BEGIN X509 CRL) or DER; write it under another name and rename it "
+               "into place, so that it is never read half written");
+      good = false;
+      continue;
+    }
+    for (auto& crl : *parsed) lists.push_back({std::move(crl), named.path});
+  }
+  if (!good) return std::nullopt;
+  return lists;
+}
+
+void Materials::look_at_lists(config::ClientAuth const& client_auth) {
+  if (auto const files = list_files(client_auth)) (void)parse_lists(*files);
+}
+
 std::optional<RevocationSet> Materials::revocations(
     config::ClientAuth const& client_auth, std::vector<x509::Certificate::Pointer> const& anchors,
     std::vector<x509::LabelledCrl> const& extra, std::string const& used_by) {
   // The same CAs with the same lists share one index, whichever host names them.
   std::string key;
-  std::vector<std::pair<std::string, config::Mark>> paths;
   for (auto const& ca : client_auth.ca) key += ca.resolved + "\n";
   key += "--\n";
   for (auto const& source : client_auth.crl) {
-    if (source.kind == config::CrlSource::Kind::url) {
-      key += source.url + "\n";
-      continue;
-    }
-    key += source.path.resolved + "\n";
-    auto found = crl_paths(source);
-    if (!found) return std::nullopt;
-    for (auto& path : *found) paths.emplace_back(std::move(path), source.mark);
+    bool const is_url = source.kind == config::CrlSource::Kind::url;
+    key += (is_url ? source.url : source.path.resolved) + "\n";
   }
+  auto const files = list_files(client_auth);
+  if (!files) return std::nullopt;
 
   if (*client_auth.crl_distribution_points) key += "distribution points\n";
 
   std::vector<x509::Digest> of_anchors, of_lists;
   for (auto const& anchor : anchors) of_anchors.push_back(anchor->fingerprint());
   for (auto const& list : extra) of_lists.push_back(x509::sha256(list.crl->der()));
-  for (auto const& [path, mark] : paths) {
-    config::FilePath const named{path, path, mark};
-    auto const* const bytes = contents(named, "CRL");
-    if (bytes == nullptr) return std::nullopt;
-    of_lists.push_back(x509::sha256(as_bytes(*bytes)));
-  }
+  for (auto const& named : *files) of_lists.push_back(x509::sha256(as_bytes(file(named.path).bytes)));
   std::string contents_key;
   append_set(contents_key, std::move(of_anchors));
   append_set(contents_key, std::move(of_lists));
@@ -355,26 +383,19 @@ std::optional<RevocationSet> Materials::revocations(
   if (known != cache_.revocations.end() && known->second.contents == digest) {
     set = known->second;
   } else {
-    auto lists = extra;
-    for (auto const& [path, mark] : paths) {
-      auto parsed = x509::parse_crls(file(path).bytes);
-      if (!parsed) {
-        complain(mark, "the CRL " + in_backquotes(path) + ": " + parsed.error().detail,
-                 "a CRL is PEM (BEGIN X509 CRL) or DER; write it under another name and rename it "
-                 "into place, so that it is never read half written");
-        return std::nullopt;
-      }
-      for (auto& crl : *parsed) lists.push_back({std::move(crl), path});
-    }
+    auto lists = parse_lists(*files);
+    if (!lists) return std::nullopt;
+    lists->insert(lists->begin(), extra.begin(), extra.end());
     auto built =
-        index(lists, anchors, known == cache_.revocations.end() ? nullptr : known->second.index);
+        index(*lists, anchors, known == cache_.revocations.end() ? nullptr : known->second.index);
     if (!built) {
       auto mark = client_auth.mark;
       if (!client_auth.crl.empty()) mark = client_auth.crl.front().mark;
-      for (auto const& [path, place] : paths) {
-        if (built.error().detail.find(path) != std::string::npos) mark = place;
+      for (auto const& named : *files) {
+        if (built.error().detail.find(named.path) != std::string::npos) mark = named.mark;
       }
-      bool const foreign = built.error().detail.find("none of the CAs") != std::string::npos;
+      bool const foreign = built.error().detail.find("none of the CAs") != std::string::npos ||
+                           built.error().detail.find("cannot be trusted") != std::string::npos;
       complain(mark, built.error().detail,
                foreign ? "name the list that one of the certificates in `ca` issued, or add its "
                          "issuer to `ca`"

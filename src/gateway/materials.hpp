@@ -54,6 +54,8 @@ class Materials {
       config::ClientAuth const& client_auth,
       std::vector<x509::Certificate::Pointer> const& anchors,
       std::vector<x509::LabelledCrl> const& extra, std::string const& used_by);
+  // Reports those that are no lists, where the CAs that could have signed them are not known.
+  void look_at_lists(config::ClientAuth const& client_auth);
 
   // Contents of a file, read once per build.
   std::string const* contents(config::FilePath const& file, char const* what);
@@ -61,7 +63,7 @@ class Materials {
  private:
   struct File {
     std::string bytes;
-    std::string error;  // why it cannot be read; empty: it could
+    std::optional<Error> error;  // why it cannot be read
   };
   File const& file(std::string const& path);
   void complain(config::Mark const& mark, std::string message, std::string hint = {});
@@ -71,7 +73,14 @@ class Materials {
   void warn_about_issuers_without_list(x509::RevocationIndex const& index,
                                        std::vector<x509::Certificate::Pointer> const& anchors,
                                        config::CrlCheck check, config::Mark const& mark);
+  struct ListFile {
+    std::string path;
+    config::Mark mark;
+  };
   std::optional<std::vector<std::string>> crl_paths(config::CrlSource const& source);
+  // All of them, read; nullopt where one cannot be.
+  std::optional<std::vector<ListFile>> list_files(config::ClientAuth const& client_auth);
+  std::optional<std::vector<x509::LabelledCrl>> parse_lists(std::vector<ListFile> const& files);
   Result<x509::RevocationIndex::Pointer> index(
       std::vector<x509::LabelledCrl> const& lists,
       std::vector<x509::Certificate::Pointer> const& anchors,

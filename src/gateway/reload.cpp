@@ -80,7 +80,7 @@ Result<void, Diagnostics> Gateway::Inside::retarget_logs(config::Config const& w
     return log_options;
   };
   if (auto const done = log.configure(options_of(wanted)); !done) {
-    return fail(one(wanted.log.file.mark.diagnostic(done.error().detail)));
+    return fail(one(log_mistake(wanted.log.file, done.error())));
   }
   auto const done = access_log->retarget(wanted.log.access_file.resolved,
                                          format_of(*wanted.log.access_format));
@@ -88,7 +88,7 @@ Result<void, Diagnostics> Gateway::Inside::retarget_logs(config::Config const& w
   if (auto const back = log.configure(options_of(*config)); !back) {
     log.error("cannot go back to the former log: " + back.error().detail);
   }
-  return fail(one(wanted.log.access_file.mark.diagnostic(done.error().detail)));
+  return fail(one(log_mistake(wanted.log.access_file, done.error())));
 }
 
 Result<Receipt, Diagnostics> Gateway::Inside::reload_now() {

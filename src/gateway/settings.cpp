@@ -34,6 +34,12 @@ proxy::ProxyProtocol protocol_of(config::ProxyProtocol protocol) {
   return proxy::ProxyProtocol::off;
 }
 
+Diagnostic log_mistake(config::FilePath const& file, Error const& error) {
+  return file.mark.diagnostic(error.detail,
+                              "its folder must be there, and the user that certgate runs as must be "
+                              "allowed to write in it and to the file");
+}
+
 Diagnostics one(Diagnostic diagnostic) {
   Diagnostics diagnostics;
   diagnostics.add(std::move(diagnostic));

@@ -16,6 +16,8 @@ telemetry::AccessLogFormat format_of(config::AccessFormat format);
 proxy::ProxyProtocol protocol_of(config::ProxyProtocol protocol);
 std::size_t worker_count(config::Config const& config);  // `auto`: one per CPU
 
+// Why a log file cannot be opened, and what to do.
+Diagnostic log_mistake(config::FilePath const& file, Error const& error);
 // The one thing that is wrong.
 Diagnostics one(Diagnostic diagnostic);
 

@@ -26,7 +26,7 @@ Result<void, Diagnostics> Gateway::Inside::start_telemetry() {
   log_options.level = level_of(*config->log.level);
   log_options.path = config->log.file.resolved;
   if (auto const opened = log.configure(log_options); !opened) {
-    return fail(one(config->log.file.mark.diagnostic(opened.error().detail)));
+    return fail(one(log_mistake(config->log.file, opened.error())));
   }
   telemetry::AccessLogOptions access;
   access.path = config->log.access_file.resolved;
@@ -34,7 +34,7 @@ Result<void, Diagnostics> Gateway::Inside::start_telemetry() {
   access.workers = worker_count(*config);
   access.report = [this](std::string const& sentence) { log.error(sentence); };
   auto opened = telemetry::AccessLog::open(std::move(access));
-  if (!opened) return fail(one(config->log.access_file.mark.diagnostic(opened.error().detail)));
+  if (!opened) return fail(one(log_mistake(config->log.access_file, opened.error())));
   access_log = std::move(*opened);
   return {};
 }

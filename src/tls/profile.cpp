@@ -89,7 +89,8 @@ Result<Profile::Pointer> Profile::build(ProfileOptions options) {
     if ((!one_name && name != "P-256" && name != "P-384" && name != "P-521") ||
         SSL_CTX_set1_groups_list(context.get(), name.c_str()) != 1) {
       ERR_clear_error();
-      return fail(ErrorCode::invalid, "this OpenSSL knows no group called `" + name + "`");
+      return fail(ErrorCode::invalid, "this OpenSSL knows no group called `" + name +
+                                          "`; X25519, P-256, P-384 and P-521 are the usual ones");
     }
     append(profile->group_list_, name);
   }

@@ -26,6 +26,9 @@ inline constexpr std::size_t max_yaml_depth{64};
 inline constexpr std::size_t max_list_entries{10'000'000};
 inline constexpr std::size_t max_reported_mistakes{200};
 
+// What to do about a file that could not be read.
+std::string hint_for_unreadable(Error const& error);
+
 class FileReader {
  public:
   virtual ~FileReader() = default;
