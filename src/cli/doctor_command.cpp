@@ -171,7 +171,7 @@ void add_doctor_command(CLI::App& root, int& exit_status) {
   auto* const command = root.add_subcommand(
       "doctor", "Say in plain words why a client certificate would be refused, and what to do");
   auto const options = std::make_shared<DoctorOptions>();
-  command->add_option("CERT|HOST:PORT", options->target, "PEM file with the client's certificate and chain, or HOST:PORT of a server")
+  command->add_option("CERT|SERVER", options->target, "PEM file with the client's certificate and chain, or HOST:PORT of a server")
       ->required();
   command->add_option("-c,--config", options->config, "The configuration whose hosts are asked");
   command->add_option("--host", options->host,

@@ -81,7 +81,7 @@ def integer(number):
 
 def revocation_list(authority, entries, revoked_serial):
     """PEM: `entries` revoked serials, random but for one, each with the reason keyCompromise."""
-    now = datetime.datetime.utcnow()
+    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
     revoked_at = utc_time(now - datetime.timedelta(minutes=1))
     reason = sequence(sequence(der(0x06, b"\x55\x1d\x15"), der(0x04, der(0x0A, b"\x01"))))
     tail = revoked_at + reason

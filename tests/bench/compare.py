@@ -115,7 +115,7 @@ def environment():
             "openssl": version("openssl", "version", "-v"), "nginx": version("nginx", "-v"),
             "haproxy": version("haproxy", "-v"), "caddy": version("caddy", "version"),
             "compiler": "g++ " + version("g++", "--version"), "commit": commit.strip() or "?",
-            "when": datetime.datetime.utcnow().strftime("%Y-%m-%d"), "load_before": os.getloadavg()}
+            "when": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"), "load_before": os.getloadavg()}
 
 
 @contextlib.contextmanager

@@ -186,7 +186,7 @@ def test_an_open_tunnel_ends_with_its_certificate(tunnels):
         assert is_open(tunnel)
         assert tunnel.read_until_close() == b""
         end = brief.certificate.not_valid_after
-        assert datetime.datetime.utcnow() > end
+        assert datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) > end
         record = certgate.records(1, failure="client_no_longer_allowed")[0]
         assert record["cert_verdict"] == "expired"
         tunnel.close()
