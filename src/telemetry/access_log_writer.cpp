@@ -244,15 +244,19 @@ void AccessLog::Writer::consumed(std::size_t worker, std::size_t bytes) {
   written_.store(written_.load(std::memory_order_relaxed) + lines, std::memory_order_relaxed);
 }
 
+std::string AccessLog::Writer::shown(std::string const& path) {
+  return path.empty() ? "(standard output)" : path;
+}
+
 void AccessLog::Writer::failing(int reason) {
   write_errors_.store(write_errors_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if (std::exchange(failing_, true) || !options_.report) return;
-  options_.report("cannot write to access log " + path() + ": " + std::strerror(reason));
+  options_.report("cannot write to access log " + shown(path()) + ": " + std::strerror(reason));
 }
 
 void AccessLog::Writer::working() {
   if (!std::exchange(failing_, false) || !options_.report) return;
-  options_.report("access log " + path() + " is written again");
+  options_.report("access log " + shown(path()) + " is written again");
 }
 
 }  // namespace certgate::telemetry

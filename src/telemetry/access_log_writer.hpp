@@ -64,6 +64,7 @@ class AccessLog::Writer {
   Drained drain();
   void finish_torn_line();
   void consumed(std::size_t worker, std::size_t bytes);
+  static std::string shown(std::string const& path);
   void failing(int reason);
   void working();
 

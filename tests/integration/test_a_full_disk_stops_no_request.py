@@ -57,6 +57,18 @@ def test_records_wait_are_counted_when_lost_and_are_written_again(setup):
         assert len(certgate.records(asked - lost, path=long)) == asked - lost
 
 
+def test_a_standard_output_that_takes_nothing_is_named(setup):
+    config = setup.config(rules=[])
+    config["log"]["access"] = {"format": "json"}
+    full = ("sh", "-c", 'exec "$@" > /dev/full', "sh")
+    with setup.start(config, through=full) as certgate, setup.client(certgate) as client:
+        assert client.get("/").status == 200
+        told = proxy.wait_until(
+            lambda: re.search("cannot write to access log .*", certgate.log()), "the complaint")
+        assert told[0] == "cannot write to access log (standard output): No space left on device"
+        assert client.get("/").status == 200
+
+
 def test_denials_hold_when_they_cannot_be_kept(setup):
     alice, bob = setup.ca.issue("alice"), setup.ca.issue("bob")
     admin = f"unix:{setup.folder}/admin.sock"
