@@ -47,6 +47,7 @@ struct Gateway::Inside final : admin::Control {
   tls::ServerOptions tls_options() const;
   void limit_connections(config::Setting<std::uint64_t> const& wanted);
   void publish_expiries();
+  void register_own_metrics();
   void on_each_worker(std::function<void(proxy::Worker&)> const& work);
   void drain();
 
@@ -75,6 +76,7 @@ struct Gateway::Inside final : admin::Control {
   // `mutex`: for reading what is above, and what follows. Held while something is copied.
   mutable std::mutex mutex;
   std::chrono::system_clock::time_point loaded_at;
+  std::uint64_t reloads_taken = 0;
   std::uint64_t failed_reloads = 0;
   std::string last_failure;
   std::vector<std::string> list_problems;  // of the last look

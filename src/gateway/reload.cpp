@@ -189,6 +189,7 @@ Result<Receipt, Diagnostics> Gateway::Inside::try_reload() {
     listeners = std::move(serves);
     loaded_at = options.clock->now();
     last_failure.clear();
+    ++reloads_taken;
   }
   publish_expiries();
   receipt.took = std::chrono::duration_cast<std::chrono::microseconds>(

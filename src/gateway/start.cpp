@@ -166,11 +166,7 @@ Result<void, Diagnostics> Gateway::Inside::start() {
   if (auto done = start_admin(); !done) return fail(std::move(done.error()));
   publish_expiries();
   register_process_metrics(*registry, *access_log, *connections, *sessions);
-  registry->read_with("certgate_denied_entries", "Entries of the operator's deny list in force",
-                      telemetry::MetricType::gauge, [this] {
-                        auto const count = denied->entries(options.clock->unix_seconds()).size();
-                        return telemetry::MetricRegistry::Values{{{}, static_cast<double>(count)}};
-                      });
+  register_own_metrics();
   crl_fetching->register_metrics(*registry);
   crl_fetching->is_in_force();
   // Every listener accepts once the messages that were posted before this one have run.

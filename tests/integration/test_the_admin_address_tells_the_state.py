@@ -1,6 +1,7 @@
 """/metrics, /healthz, /readyz and /status, on a unix socket and on loopback TCP."""
 
 import json
+import pathlib
 import re
 import stat
 import threading
@@ -54,6 +55,55 @@ def test_threat_84_each_answers_on_a_unix_socket_and_on_tcp(setup):
                     in (400, 403, 421)
         if address == unix:
             assert not unix.exists()
+
+
+def test_every_metric_is_documented_with_its_labels_and_nothing_else_is(setup):
+    page = (pathlib.Path(__file__).parents[2] / "docs/operations.md").read_text()
+    table = page.split("### Every metric")[1].split("\n## ")[0]
+    unix = setup.folder / "admin.sock"
+    alice = setup.ca.issue("alice")
+    shadow = {"rules": [{"name": "s", "action": "block", "expression": "ssl"}]}
+    with setup.start(admin={"address": f"unix:{unix}"}, shadow=shadow) as certgate:
+        with setup.client(certgate, alice) as client:
+            assert client.get("/").status == 200
+        text = proxy.admin_get(unix, "/metrics")[1]
+    offered = set(re.findall(r"^# TYPE (\w+) ", text, re.M))
+    assert offered == set(re.findall(r"`((?:certgate|process)_\w+)`", table))
+    for row in table.splitlines():
+        names = re.findall(r"`((?:certgate|process)_\w+)`", row)
+        labels = set(re.findall(r"`(\w+)`", row.split("|")[2])) if names else set()
+        for name in names:
+            seen = {label for sample in metric(text, name) for label in re.findall(r"[{,](\w+)=\"", sample)}
+            assert seen <= labels, (name, seen, labels)
+
+
+def test_the_state_of_origins_reloads_and_the_process_can_be_watched(setup):
+    with proxy.socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        config = setup.config(rules=[], admin={"address": f"unix:{setup.folder}/admin.sock"})
+        dead = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        config["origins"]["dead"] = {"servers": [dead], "health": {"eject_after": 1, "eject_for": "1d"}}
+        config["hosts"][0]["routes"] = [{"path": "/dead", "origin": "dead"}]
+
+        def read(name):
+            return metric(proxy.admin_get(setup.folder / "admin.sock", "/metrics")[1], name)
+
+        with setup.start(config) as certgate:
+            assert set(read("certgate_origin_server_up").values()) == {1}
+            with setup.client(certgate) as client:
+                client.get("/dead")
+            assert {"dead" in labels: value for labels, value in
+                    read("certgate_origin_server_up").items()} == {True: 0, False: 1}
+            certgate.reload(config)
+            certgate.reload({"hosts": 1}, good=False)
+            certgate.write_config(config)
+            assert read("certgate_reloads_total") == {'{result="ok"}': 1, '{result="refused"}': 1}
+            fds = len(list(pathlib.Path(f"/proc/{certgate.process.pid}/fd").iterdir()))
+            assert abs(read("process_open_fds")[""] - fds) <= 4
+            assert read("process_max_fds")[""] >= fds
+            assert abs(read("process_start_time_seconds")[""] - proxy.time.time()) < 3600
+            assert read("process_cpu_seconds_total")[""] > 0
+            assert read("process_resident_memory_bytes")[""] > 1_000_000
 
 
 def test_threat_84_the_socket_is_private(setup):
