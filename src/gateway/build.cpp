@@ -80,6 +80,7 @@ class Build {
   void set_forwarding(config::Host const& host, proxy::Site& site);
   void index_hosts();
   void check_default_host();
+  void check_hosts_that_are_addresses();
   void judge_rules();
   void set_limits();
 
@@ -312,6 +313,27 @@ void Build::check_default_host() {
   }
 }
 
+// RFC 6066 §3: "Literal IPv4 and IPv6 addresses are not permitted in "HostName"". So whoever connects
+// to an address names no host, and meets `*` in the handshake.
+void Build::check_hosts_that_are_addresses() {
+  auto const* const unnamed = generation_->find_site({});
+  for (std::size_t i = 0; i < sites_.size(); ++i) {
+    if (unnamed != nullptr && unnamed->tls->client_scope() == sites_[i]->tls->client_scope()) continue;
+    for (auto const& name : config_.hosts[i].names) {
+      auto address = std::string_view(name->name);
+      if (address.starts_with('[') && address.ends_with(']')) {
+        address = address.substr(1, address.size() - 2);
+      }
+      if (!IpAddress::parse(address)) continue;
+      diagnostics_.add(name.mark.diagnostic(
+          "clients that connect to the address `" + name->name + "` name no host in the handshake",
+          unnamed == nullptr ? "without a host `*` they are refused: add \"*\" to these names"
+                             : "they are served by `*`, and get 421 here: give it the same client_auth",
+          Severity::warning));
+    }
+  }
+}
+
 void Build::judge_rules() {
   auto const policy = build_policy(config_, diagnostics_);
   if (policy == nullptr) return;
@@ -372,6 +394,7 @@ Result<Built, Diagnostics> Build::run(std::uint64_t number, telemetry::MetricReg
   if (all_hosts) {
     index_hosts();
     check_default_host();
+    check_hosts_that_are_addresses();
   }
   judge_rules();
   diagnostics_.sort();

@@ -387,6 +387,10 @@ def lax_default_host(f):
            "client_auth: {mode: off}, origin: api}\norigins:\n")
 
 
+def host_that_is_an_address(f):
+    f.edit("names: [api.example.com]", "names: [api.example.com, 127.0.0.1, \"[::1]\"]")
+
+
 def rule_never_matches(f):
     f.config += "  - {name: never, expression: 'http.host eq \"a\" and http.host eq \"b\"', action: block}\n"
 
@@ -439,7 +443,8 @@ WARNINGS = [
     (expired_ca, "`CN=Client CA` has expired on"), (no_crl, "has no CRL"),
     (readable_key, "can be read or changed by others"),
     (certificate_does_not_cover, "does not cover the host name `other.example.com`"),
-    (lax_default_host, "asks less of its clients"), (rule_never_matches, "never"),
+    (lax_default_host, "asks less of its clients"),
+    (host_that_is_an_address, "add \"*\" to these names"), (rule_never_matches, "never"),
     (rule_shadowed, "`valid certificates only`"), (rule_on_a_host_without_certificates, "plain.example.com"),
     (allow_without_revoked, "cert_revoked"), (hex_case, "0A1B"),
     (identity_without_verified, "cert_verified"), (empty_list, "empty"), (empty_regex, "matches everything"),
