@@ -1,5 +1,6 @@
 """The access log: one record per request on every path, with the facts; nobody can forge a line."""
 
+import datetime
 import json
 import re
 import signal
@@ -46,8 +47,8 @@ def test_a_forwarded_request_tells_everything(setup):
 def test_the_verdict_says_why(setup):
     revoked = setup.ca.issue("stolen")
     setup.ca.revoke(revoked)
-    expired = setup.ca.issue("old", valid_from=proxy.now() - proxy.datetime.timedelta(days=9),
-                             valid_for=proxy.datetime.timedelta(days=2))
+    expired = setup.ca.issue("old", valid_from=proxy.now() - datetime.timedelta(days=9),
+                             valid_for=datetime.timedelta(days=2))
     stranger = proxy.Authority(setup.folder, "Other CA").issue("mallory")
     with setup.start() as certgate:
         for identity in (revoked, expired, stranger, None):
@@ -146,8 +147,8 @@ def test_a_client_that_goes_away_is_recorded(tmp_path):
 
 def test_failed_handshakes_are_recorded_with_the_certificate(setup):
     stranger = proxy.Authority(setup.folder, "Other CA").issue("mallory")
-    expired = setup.ca.issue("old", valid_from=proxy.now() - proxy.datetime.timedelta(days=9),
-                             valid_for=proxy.datetime.timedelta(days=2))
+    expired = setup.ca.issue("old", valid_from=proxy.now() - datetime.timedelta(days=9),
+                             valid_for=datetime.timedelta(days=2))
     with setup.start(hosts=[setup.host(mode="require")]) as certgate:
         def refused(identity, **options):
             try:

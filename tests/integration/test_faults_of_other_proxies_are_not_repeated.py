@@ -4,6 +4,7 @@ The rows are those of docs/security.md; other files hold the ones that belong to
 """
 
 import copy
+import datetime
 import os
 import random
 import socket
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import proxy
 import tls_peer
@@ -176,8 +178,8 @@ def test_threat_31_sha_1_fingerprints_are_warned_of(setup):
 @pytest.mark.parametrize("version", tls_peer.VERSIONS)
 def test_threat_33_validity_begins_and_ends_on_a_connection_that_stays(setup, version):
     """Each request is judged by the clock of its moment: not yet valid, valid, expired."""
-    begin = proxy.now() + proxy.datetime.timedelta(seconds=4 if not wire.SANITIZED else 15)
-    length = proxy.datetime.timedelta(seconds=6 if not wire.SANITIZED else 20)
+    begin = proxy.now() + datetime.timedelta(seconds=4 if not wire.SANITIZED else 15)
+    length = datetime.timedelta(seconds=6 if not wire.SANITIZED else 20)
     brief = setup.ca.issue("brief", valid_from=begin, valid_for=length)
     context = proxy.client_context(setup.server_ca, brief, tls_peer.VERSIONS[version])
     with setup.start() as certgate, setup.client(certgate, context=context) as client:
@@ -236,7 +238,7 @@ def test_threat_33_a_clock_that_is_put_right_gives_everybody_a_new_verdict(setup
     """A machine that starts with a wrong clock: what it thought then is not held against anybody."""
     clock = SetClock(setup.folder)
     alice = setup.ca.issue("alice")
-    setup.ca.write_crl(next_update=proxy.now() + proxy.datetime.timedelta(days=10))
+    setup.ca.write_crl(next_update=proxy.now() + datetime.timedelta(days=10))
     with proxy.Certgate(setup.folder, setup.config(), environment=clock.environment) as certgate:
         with setup.client(certgate, alice) as client:
             seen = []
@@ -252,7 +254,7 @@ def test_threat_33_a_clock_that_is_put_right_gives_everybody_a_new_verdict(setup
 
 def test_threat_25_certificates_that_brought_libraries_down_end_soon(setup):
     """Policy trees that explode (CVE-2023-0464) and long punycode in constraints (CVE-2022-3602)."""
-    key = proxy.ec.generate_private_key(proxy.ec.SECP256R1())
+    key = ec.generate_private_key(ec.SECP256R1())
     policies = [x509.PolicyInformation(x509.ObjectIdentifier(f"1.3.6.1.4.1.99999.{n}"), None)
                 for n in range(200)]
 
@@ -261,8 +263,8 @@ def test_threat_25_certificates_that_brought_libraries_down_end_soon(setup):
         builder = (
             x509.CertificateBuilder().subject_name(made.subject).issuer_name(issuer.subject)
             .public_key(made.key.public_key()).serial_number(x509.random_serial_number())
-            .not_valid_before(proxy.now() - proxy.datetime.timedelta(days=1))
-            .not_valid_after(proxy.now() + proxy.datetime.timedelta(days=9))
+            .not_valid_before(proxy.now() - datetime.timedelta(days=1))
+            .not_valid_after(proxy.now() + datetime.timedelta(days=9))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), True))
         for extension in extensions:
             builder = builder.add_extension(extension, False)

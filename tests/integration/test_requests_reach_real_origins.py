@@ -1,5 +1,6 @@
 """nginx and Python servers as origins: TCP, unix sockets, TLS by name, the proxy's certificate."""
 
+import datetime
 import os
 import socketserver
 import ssl
@@ -135,8 +136,8 @@ def test_the_name_of_a_tls_origin_is_verified(tmp_path, server_authority, case, 
     elif case == "expired":
         identity = server_authority.issue(
             "old", server=True, dns=["origin.internal"],
-            valid_from=proxy.now() - proxy.datetime.timedelta(days=3),
-            valid_for=proxy.datetime.timedelta(days=1))
+            valid_from=proxy.now() - datetime.timedelta(days=3),
+            valid_for=datetime.timedelta(days=1))
     elif case == "client certificate as server":
         identity = server_authority.issue("client", dns=["origin.internal"])
     elif case == "verify off":
