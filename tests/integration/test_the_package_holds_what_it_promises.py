@@ -1,5 +1,6 @@
 """The Debian package of this build: what is in it, that its unit is sound, that its program runs."""
 
+import datetime
 import os
 import pathlib
 import re
@@ -73,7 +74,7 @@ def test_the_commented_configuration_is_accepted_once_its_files_are_there(packag
     other.mkdir()
     authority = proxy.Authority(other, "Client CA")
     server = authority.issue("api.example.com", server=True, dns=["api.example.com"],
-                             valid_for=proxy.datetime.timedelta(days=300))
+                             valid_for=datetime.timedelta(days=300))
     for path, name in ((server.path, "server.pem"), (server.key_path, "server.key"),
                        (authority.path, "client-ca.pem"), (authority.crl_path, "client-ca.crl")):
         shutil.copy(path, tmp_path / name)
@@ -135,6 +136,20 @@ def test_manual_and_completions_know_every_command(package):
         assert re.search(rf'(^\.BI? "?|, |\| ){command}\b', manual, re.M), command
         assert f"'{command}:" in zsh and re.search(rf"\b{command}\b", fish), command
         assert command in offered
+
+
+def test_the_manual_knows_every_option(package):
+    """Those of `ca` are for its --help; --help and --json are said once for all."""
+    manual = (package / "root/usr/share/man/man1/certgate.1").read_text().replace("\\-", "-")
+    for command in commands():
+        if command == "ca":
+            continue
+        words = ["rule", "preview"] if command == "rule" else [command]
+        options = re.findall(r"^ +(?:-[a-zA-Z],)?(--[a-z-]+)", proxy.run(*words, "--help").stdout, re.M)
+        begin = re.search(rf'^\.BI? "?{" ".join(words)}\b', manual, re.M).start()
+        end = manual.find("\n.TP\n", begin)
+        for option in set(options) - {"--help", "--json", "--config", "--admin"}:
+            assert option in manual[begin:end], (command, option)
 
 
 def test_the_bash_completion_offers_every_option_and_takes_files_only_for_files(package, tmp_path):
