@@ -31,6 +31,7 @@ struct Counts {
   std::size_t different = 0;
   std::size_t uncertain = 0;
   std::size_t skipped = 0;  // refused before any rule, failed handshakes, lines of another kind
+  std::size_t records = 0;  // of these, JSON objects
   std::map<std::string_view, std::size_t> missing;
   // Of each `log` rule, by its name: requests that it would record, and that it may.
   struct Logged {
@@ -91,7 +92,10 @@ void print_shadow_difference(LoggedDecision const& logged, policy::ReplayedReque
 void print_summary(Counts const& counts) {
   std::cerr << counts.requests << " requests: " << counts.same << " the same, " << counts.different
             << " different, " << counts.uncertain << " uncertain";
-  if (counts.skipped != 0) std::cerr << "; " << counts.skipped << " lines without a decision";
+  if (counts.skipped != 0) {
+    std::cerr << "; " << counts.skipped << (counts.skipped == 1 ? " line" : " lines")
+              << " without a decision";
+  }
   std::cerr << '\n';
   for (auto const& [field, count] : counts.missing) {
     std::cerr << "  " << count << " hang on " << field << ", which the log does not hold\n";
@@ -113,6 +117,7 @@ void replay_line(std::string const& line, policy::Replayer& replayer, ReplayOpti
   auto const logged = parse_log_line(line, request);
   if (!logged) {
     ++counts.skipped;
+    if (line.starts_with('{')) ++counts.records;
     return;
   }
   ++counts.requests;
@@ -159,8 +164,18 @@ int replay(ReplayOptions const& options) {
   for (std::string line; std::getline(log, line);) {
     if (!line.empty()) replay_line(line, replayer, options, request, counts);
   }
+  if (log.bad()) {
+    std::cerr << "certgate replay: cannot read `" << options.log
+              << "`: " << std::system_category().message(errno) << '\n';
+    return 1;
+  }
+  if (counts.requests == 0 && counts.skipped != 0 && counts.records == 0) {
+    std::cerr << "certgate replay: no line of `" << options.log
+              << "` is a record of the JSON access log (log.access.format: json)\n";
+    return 1;
+  }
   print_summary(counts);
-  return log.bad() ? 1 : 0;
+  return 0;
 }
 
 }  // namespace

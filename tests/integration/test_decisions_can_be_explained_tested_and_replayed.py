@@ -5,6 +5,8 @@ import pathlib
 import re
 import subprocess
 
+import pytest
+
 import proxy
 
 
@@ -87,6 +89,29 @@ def test_replay_finds_what_another_configuration_decides_differently(setup):
     assert same.stdout == ""
     lines = proxy.run("replay", "--json", "--config", new, certgate.access_path).stdout.splitlines()
     assert len([json.loads(line) for line in lines]) == 1
+
+
+@pytest.mark.parametrize("log", ["text", "directory", "missing"])
+def test_replay_says_what_it_cannot_read(setup, log):
+    path = setup.folder / "certgate.yaml"
+    proxy.write_whole(path, json.dumps(setup.config()))
+    other = {"text": setup.folder / "text.log", "directory": setup.folder,
+             "missing": setup.folder / "missing.log"}[log]
+    if log == "text":
+        other.write_text('2026-01-01T00:00:00Z 192.0.2.1 "GET a.example/ " 200\n')
+    told = proxy.run("replay", "--config", path, other, status=1).stderr
+    assert {"text": "is a record of the JSON access log", "directory": "Is a directory",
+            "missing": "No such file"}[log] in told and str(other) in told
+
+
+def test_a_misspelt_field_of_a_test_has_a_suggestion(setup):
+    config = setup.config(tests=[{
+        "name": "slip", "request": {"url": "https://api.example.com/"},
+        "fields": {"cf.tls_client_auth.cert_verfied": True}, "expect": {"action": "allow"}}])
+    path = setup.folder / "certgate.yaml"
+    proxy.write_whole(path, json.dumps(config))
+    told = proxy.run("check", "--config", path, status=2).stderr
+    assert "did you mean `cf.tls_client_auth.cert_verified`?" in told
 
 
 def test_replay_counts_log_rules_and_compares_the_shadow_rules(setup):
