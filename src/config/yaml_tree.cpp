@@ -214,7 +214,10 @@ void TreeBuilder::build() {
     tree_.root_ = nullptr;
     return;
   }
-  if (tree_.root_ == nullptr) refuse(0, 1, "the file is empty", "start with `listeners:`");
+  if (tree_.root_ == nullptr) {
+    refuse(0, 1, "the file is empty",
+           "a configuration starts with `listeners:`, a file of rules or tests with `- name:`");
+  }
 }
 
 bool TreeBuilder::handle(yaml_event_t const& event) {

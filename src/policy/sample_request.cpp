@@ -80,7 +80,13 @@ Result<rules::ValueView> parse_field_value(rules::FieldId field, std::string_vie
 Result<void> SampleRequest::set_fields_by_hand() {
   for (auto const& [name, value] : text_.fields) {
     auto const id = find_valued_field(name);
-    if (!id) return fail(ErrorCode::not_found, "there is no field `" + name + "`");
+    if (!id) {
+      auto const scheme = make_scheme();
+      auto const near = scheme.nearest_field(name);
+      return fail(ErrorCode::not_found,
+                  "there is no field `" + name + "`" +
+                      (near.empty() ? "" : "; did you mean `" + std::string{near} + "`?"));
+    }
     CERTGATE_TRY(auto const parsed, parse_field_value(*id, value));
     overrides_.push_back({*id, parsed});
   }
