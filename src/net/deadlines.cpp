@@ -1,25 +1,23 @@
 #include "certgate/net/deadlines.hpp"
 
 #include <algorithm>
-#include <boost/asio/steady_timer.hpp>
-#include <limits>
 
-#include "asio_loop.hpp"
 #include "certgate/net/socket.hpp"
+#include "loop_inside.hpp"
 
 namespace certgate::net {
 namespace {
 
-constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 // The coarse clock lags by up to one tick of the kernel; waking this much later covers it and
 // gathers deadlines that lie close together.
 constexpr std::int64_t slack_ms = 50;
 
 }  // namespace
 
-struct Deadlines::Timer {
-  explicit Timer(Loop& loop) : timer(loop.inside().context) {}
-  boost::asio::steady_timer timer;
+struct Deadlines::Timer final : Alarm {
+  Timer(Loop& loop, Deadlines& its_owner) : Alarm(loop), owner(its_owner) {}
+  void ring() override { owner.expire(); }
+  Deadlines& owner;
 };
 
 void Deadline::arm(DeadlineList& list) {
@@ -45,7 +43,7 @@ void Deadline::disarm() {
 }
 
 Deadlines::Deadlines(Loop& loop)
-    : loop_(loop), timer_(std::make_unique<Timer>(loop)), armed_for_(never) {}
+    : timer_(std::make_unique<Timer>(loop, *this)) {}
 
 Deadlines::~Deadlines() = default;
 
@@ -59,17 +57,10 @@ DeadlineList& Deadlines::list(std::chrono::milliseconds duration) {
 
 void Deadlines::wake_at(std::int64_t when) {
   // Armed for earlier, or close enough: the expiry of that one looks at every list again.
-  if (armed_for_ <= when + slack_ms) return;
-  armed_for_ = when + slack_ms;
-  auto const in = std::max<std::int64_t>(1, armed_for_ - Loop::coarse_milliseconds());
-  timer_->timer.expires_after(std::chrono::milliseconds(in));
-  timer_->timer.async_wait([this](boost::system::error_code const& error) {
-    if (!error) expire();
-  });
+  timer_->at = std::min(timer_->at, when + slack_ms);
 }
 
 void Deadlines::expire() {
-  armed_for_ = never;
   auto const now = Loop::coarse_milliseconds();
   auto earliest = never;
   // on_expired() may arm deadlines and so make new lists: by index, and what it arms lies later.

@@ -9,46 +9,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
-#include <memory>
-#include <new>
 #include <utility>
 
-#include "asio_loop.hpp"
+#include "loop_inside.hpp"
 
 namespace certgate::net {
-
-namespace asio = boost::asio;
-
-// Asio only watches the descriptor: this class closes it, so that SO_LINGER and the order of
-// cancelling and closing are ours.
-struct Socket::Inside {
-  asio::basic_stream_socket<asio::generic::stream_protocol, asio::io_context::executor_type> socket;
-};
-
-// A read wait that outlives any single waiter. Its handler owns it, so that a loop that goes away
-// with the wait pending frees it; `socket` is null once the socket has let go of it.
-struct Socket::Watch {
-  explicit Watch(Socket* watched) : socket(watched) {}
-  Socket* socket;
-  // One per request: from the same free lists as coroutine frames.
-  static void* operator new(std::size_t size) { return allocate_frame(size); }
-  static void operator delete(void* watch, std::size_t size) noexcept { free_frame(watch, size); }
-};
-
-struct Socket::WatchHandler {
-  std::unique_ptr<Watch> watch;
-  void operator()(boost::system::error_code const& error) const {
-    auto* const socket = watch->socket;
-    if (socket == nullptr) return;
-    socket->watch_ = nullptr;
-    socket->on_watched(error ? Ready::cancelled : Ready::ready);
-  }
-};
 
 namespace {
 
@@ -58,12 +26,6 @@ void set_flag(int fd, int level, int name) {
 }
 
 std::string reason(int error) { return std::strerror(error); }
-
-// Bytes, an end or an error: a read would not have to wait.
-bool can_be_read(int fd) {
-  pollfd about{fd, POLLIN, 0};
-  return ::poll(&about, 1, 0) == 1;
-}
 
 socklen_t fill(sockaddr_storage& storage, IpEndpoint const& endpoint) {
   std::memset(&storage, 0, sizeof(storage));
@@ -124,42 +86,36 @@ Result<int> bound_socket(IpEndpoint const& endpoint, bool share_port) {
 
 }  // namespace
 
-Socket::Socket(Loop& loop) : loop_(loop) {
-  static_assert(sizeof(Inside) <= sizeof(inside_) && alignof(Inside) <= 8);
-  new (inside_) Inside{decltype(Inside::socket)(loop.inside().context.get_executor())};
-}
+Socket::Socket(Loop& loop) : loop_(loop) {}
 
 Socket::Socket(Loop& loop, int fd) : Socket(loop) { assign(fd); }
 
-Socket::~Socket() {
-  if (watch_ != nullptr) watch_->socket = nullptr;
-  close();
-  inside().~Inside();
-}
+Socket::~Socket() { close(); }
 
 void Socket::assign(int fd) {
   int const flags = ::fcntl(fd, F_GETFL);
   if ((flags & O_NONBLOCK) == 0) ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-  boost::system::error_code ignored;
-  inside().socket.assign(asio::generic::stream_protocol(AF_INET, IPPROTO_TCP), fd, ignored);
-  // Tells Asio that the descriptor does not block already, which saves it the system call.
-  inside().socket.native_non_blocking(true, ignored);
+  if (!loop_.inside().readiness.add(*this, fd)) {
+    ::close(fd);
+    return;
+  }
   fd_ = fd;
-  reports_writable_ = false;
+  will_report_ = true;
+  ended_ = watched_ = became_readable_ = reports_writable_ = false;
 }
 
 void Socket::cancel() {
-  if (!is_open()) return;
-  boost::system::error_code ignored;
-  inside().socket.cancel(ignored);
+  watched_ = false;
+  if (reader_ != nullptr) end(reader_, Ready::cancelled);
+  if (writer_ != nullptr) end(writer_, Ready::cancelled);
 }
 
 void Socket::close() {
   if (!is_open()) return;
-  fd_ = -1;
+  cancel();
   became_readable_ = false;
-  boost::system::error_code ignored;
-  inside().socket.close(ignored);
+  loop_.inside().readiness.remove(*this, fd_);
+  ::close(std::exchange(fd_, -1));
 }
 
 void Socket::reset() {
@@ -169,11 +125,17 @@ void Socket::reset() {
   close();
 }
 
+void Socket::look_again() {
+  auto const interest =
+      reports_writable_ ? Readiness::Interest::read_and_write : Readiness::Interest::read;
+  will_report_ = true;
+  loop_.inside().readiness.look_again(*this, fd_, interest);
+}
+
 void Socket::watch_readable() {
-  if (watch_ != nullptr || became_readable_ || !is_open()) return;
-  auto watch = std::make_unique<Watch>(this);
-  watch_ = watch.get();
-  inside().socket.async_wait(asio::socket_base::wait_read, WatchHandler{std::move(watch)});
+  if (watched_ || became_readable_ || !is_open()) return;
+  watched_ = true;
+  if (!will_report_) look_again();
 }
 
 void Socket::watch_readable_again() {
@@ -182,11 +144,9 @@ void Socket::watch_readable_again() {
 }
 
 void Socket::forget_writable() {
-  if (!reports_writable_ || watch_ != nullptr || !is_open()) return;
-  // Asio adds EPOLLOUT to what it registered and never takes it back: registered anew, it is gone.
-  boost::system::error_code ignored;
-  inside().socket.release(ignored);
-  assign(fd_);
+  if (!reports_writable_ || !is_open()) return;
+  reports_writable_ = false;
+  look_again();
 }
 
 bool Socket::peer_has_ended() const {
@@ -194,18 +154,34 @@ bool Socket::peer_has_ended() const {
   return ::poll(&about, 1, 0) == 1;
 }
 
-void Socket::on_watched(Ready result) {
-  if (watch_waiter_ == nullptr) {
-    // Of several events in one batch, the turn of an earlier one may have read what this one tells
-    // of and begun this watch: then there is no news.
-    if (result == Ready::ready && is_open() && !can_be_read(fd_)) return watch_readable();
-    became_readable_ = result == Ready::ready;
-    if (became_readable_ && observer_ != nullptr) observer_->on_readable();
-    return;
+// Everything that was fetched is told before any coroutine goes on (Loop::turn), so that an event
+// never tells of what somebody has read already.
+void Socket::on_event(std::uint32_t events) {
+  constexpr std::uint32_t broken = EPOLLHUP | EPOLLERR;
+  if ((events & (EPOLLRDHUP | broken)) != 0) ended_ = true;
+  if ((events & (EPOLLOUT | broken)) != 0 && writer_ != nullptr) end(writer_, Ready::ready);
+  if ((events & (EPOLLIN | EPOLLRDHUP | broken)) == 0) return;
+  will_report_ = false;
+  if (reader_ != nullptr) {
+    end(reader_, Ready::ready);
+  } else if (watched_) {
+    watched_ = false;
+    became_readable_ = true;
+    if (observer_ != nullptr) observer_->on_readable();  // may close or destroy this
   }
-  auto* const waiter = std::exchange(watch_waiter_, nullptr);
-  waiter->result_ = result;
-  waiter->awaiting_.resume();
+}
+
+void Socket::end(Wait*& wait, Ready result) {
+  auto& over = *std::exchange(wait, nullptr);
+  over.result_ = result;
+  enqueue(over);
+}
+
+void Socket::enqueue(Wait& wait) {
+  auto& inside = loop_.inside();
+  wait.next_ = nullptr;
+  (inside.last_over != nullptr ? inside.last_over->next_ : inside.first_over) = &wait;
+  inside.last_over = &wait;
 }
 
 bool Socket::Wait::await_ready() noexcept {
@@ -216,24 +192,27 @@ bool Socket::Wait::await_ready() noexcept {
 }
 
 void Socket::Wait::await_suspend(std::coroutine_handle<> awaiting) {
-  if (direction_ == Direction::read && socket_.watch_ != nullptr) {
-    awaiting_ = awaiting;
-    socket_.watch_waiter_ = this;
-    return;
-  }
+  awaiting_ = awaiting;
   if (!socket_.is_open()) {
     // Resuming from inside await_suspend would grow the stack: let the loop do it.
-    socket_.loop_.post([awaiting] { awaiting.resume(); });
-    return;
+    result_ = Ready::cancelled;
+    socket_.enqueue(*this);
+  } else if (direction_ == Direction::read) {
+    socket_.reader_ = this;
+    socket_.watched_ = false;
+    if (!socket_.will_report_) socket_.look_again();
+  } else {
+    // Always: who waits need not have filled it.
+    socket_.writer_ = this;
+    socket_.reports_writable_ = true;
+    socket_.look_again();
   }
-  if (direction_ == Direction::write) socket_.reports_writable_ = true;
-  auto const what = direction_ == Direction::read ? asio::socket_base::wait_read
-                                                  : asio::socket_base::wait_write;
-  socket_.inside().socket.async_wait(what,
-                                     [this, awaiting](boost::system::error_code const& error) {
-                                       result_ = error ? Ready::cancelled : Ready::ready;
-                                       awaiting.resume();
-                                     });
+}
+
+Socket::Wait* Socket::Wait::resume() {
+  auto* const next = next_;  // this goes when its coroutine goes on
+  awaiting_.resume();
+  return next;
 }
 
 std::string SocketAddress::to_string() const {
@@ -272,13 +251,14 @@ Task<Result<void>> connect(Socket& socket, SocketAddress const& address) {
   if (fd < 0) co_return fail(ErrorCode::exhausted, "cannot make a socket: " + reason(errno));
   if (family != AF_UNIX) set_flag(fd, IPPROTO_TCP, TCP_NODELAY);
   socket.close();
-  socket.assign(fd);
-  if (::connect(fd, reinterpret_cast<sockaddr*>(&storage), length) == 0) co_return Result<void>{};
-  if (errno != EINPROGRESS) {
-    int const error = errno;
-    socket.close();
-    co_return fail(not_connected(address, error));
+  // Before the socket is watched: one that is not connected counts as hung up.
+  int const begun = ::connect(fd, reinterpret_cast<sockaddr*>(&storage), length) == 0 ? 0 : errno;
+  if (begun != 0 && begun != EINPROGRESS) {
+    ::close(fd);
+    co_return fail(not_connected(address, begun));
   }
+  socket.assign(fd);
+  if (begun == 0) co_return Result<void>{};
   auto const ready = co_await socket.writable();
   if (ready == Ready::cancelled) {
     socket.close();

@@ -9,11 +9,16 @@ namespace certgate::net {
 IoResult PlainStream::try_read(std::span<char> into) {
   for (;;) {
     auto const n = ::recv(socket().fd(), into.data(), into.size(), 0);
-    if (n > 0) return {IoStatus::done, static_cast<std::size_t>(n)};
+    if (n > 0) {
+      auto const bytes = static_cast<std::size_t>(n);
+      if (bytes < into.size()) socket().mark_drained();
+      return {IoStatus::done, bytes};
+    }
     if (n == 0) return {IoStatus::closed, 0};
     if (errno == EINTR) continue;
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return {IoStatus::want_read, 0};
-    return {IoStatus::failed, 0};
+    if (errno != EAGAIN && errno != EWOULDBLOCK) return {IoStatus::failed, 0};
+    socket().mark_drained();
+    return {IoStatus::want_read, 0};
   }
 }
 

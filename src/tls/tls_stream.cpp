@@ -27,13 +27,17 @@ int TlsStream::Transport::read(BIO* bio, char* into, int size) {
   BIO_clear_retry_flags(bio);
   for (;;) {
     auto const n = ::recv(stream.socket().fd(), into, static_cast<std::size_t>(size), 0);
-    if (n > 0) return static_cast<int>(n);
+    if (n > 0) {
+      if (n < size) stream.socket().mark_drained();
+      return static_cast<int>(n);
+    }
     if (n == 0) {
       stream.saw_end_ = true;
       return 0;
     }
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      stream.socket().mark_drained();
       BIO_set_retry_read(bio);
     } else {
       stream.set_error(std::strerror(errno));

@@ -74,9 +74,7 @@ class Deadlines {
   struct Timer;
   void wake_at(std::int64_t when);
   void expire();
-  Loop& loop_;
   std::unique_ptr<Timer> timer_;
-  std::int64_t armed_for_;
   std::vector<std::unique_ptr<DeadlineList>> lists_;
 };
 

@@ -1,7 +1,9 @@
 // One worker's event loop: one thread runs it, everything of a connection happens on it.
 //
-// Wraps an Asio io_context so that no other layer needs Asio's headers. Only post() and stop() may
-// be called from other threads.
+// It sleeps until a socket is ready, a deadline passes or work is posted. Only post() and stop() may be
+// called from other threads.
+//
+// See: docs/decisions/0024-own-readiness.md
 #pragma once
 
 #include <chrono>
@@ -32,10 +34,17 @@ class Loop {
   // Nanoseconds of the monotonic clock: for durations that are shown.
   static std::int64_t nanoseconds();
 
-  struct Inside;  // the io_context; for this layer's sources only
+  struct Inside;  // for this layer's sources only
   Inside& inside() { return *inside_; }
 
  private:
+  static constexpr std::chrono::milliseconds forever{-1};
+  // Waits, unless there is work already, and does what there is to do.
+  void turn(std::chrono::milliseconds at_most);
+  void ring_alarms();
+  void run_posted();
+  void resume_waiters();
+
   std::unique_ptr<Inside> inside_;
 };
 

@@ -2,7 +2,8 @@
 //
 // Belongs to one Loop and is used on its thread only. At most one wait per direction at a time.
 // Reading and writing are plain system calls on fd(): the layers above decide when to wait, so that
-// no call is made that would only answer EAGAIN.
+// no call is made that would only answer EAGAIN. Who reads says with mark_drained() when nothing is
+// left: the next wait then costs no system call either. A forgotten mark costs that call, no more.
 #pragma once
 
 #include <coroutine>
@@ -40,7 +41,8 @@ class Socket {
 
   int fd() const { return fd_; }
   bool is_open() const { return fd_ >= 0; }
-  void assign(int fd);  // REQUIRES: !is_open()
+  // REQUIRES: !is_open(). Closes it again when the kernel watches no more descriptors.
+  void assign(int fd);
   // Ends every wait with `cancelled`; the socket stays usable.
   void cancel();
   // Cancels and closes. Safe to call twice.
@@ -57,15 +59,26 @@ class Socket {
 
    private:
     friend class Socket;
+    friend class Loop;
+    Wait* resume();  // gives the wait that is over next
     Socket& socket_;
     Direction direction_;
     std::coroutine_handle<> awaiting_;
+    Wait* next_ = nullptr;
     Ready result_ = Ready::cancelled;
   };
   // `auto const ready = co_await socket.readable();` A hang-up or an error counts as ready: the
   // next read or write reports it.
   Wait readable() { return {*this, Direction::read}; }
   Wait writable() { return {*this, Direction::write}; }
+
+  // A read or a look has just found less than it had room for: what was reported is no news any more,
+  // and whatever comes later will be reported.
+  void mark_drained() {
+    if (ended_) return;  // that is still to be read
+    will_report_ = true;
+    became_readable_ = false;
+  }
 
   // Starts watching for readability before anybody waits: a pooled connection that its peer closes
   // is seen to be stale at once, and the next readable() costs no system call of its own.
@@ -76,8 +89,8 @@ class Socket {
   // watch sees it at once.
   void watch_readable_again();
   // Ends the reports that it can be written to, which begin with the first writable() and would go
-  // on: they are due with every watch and wake the loop for nobody. Costs three system calls after
-  // a writable(), none otherwise. REQUIRES: nobody waits; a watch that is pending prevents it.
+  // on: a unix socket's peer that reads would wake the loop for nobody. Costs a system call after a
+  // writable(), none otherwise. REQUIRES: nobody waits to write.
   void forget_writable();
   // Who is told of what a watch sees; null: nobody. Not the socket's: outlives its time here.
   void observe_readable(ReadableObserver* observer) { observer_ = observer; }
@@ -88,20 +101,22 @@ class Socket {
   Loop& loop() { return loop_; }
 
  private:
-  struct Inside;
-  struct Watch;
-  struct WatchHandler;
-  void on_watched(Ready result);
+  friend class Readiness;
+  void on_event(std::uint32_t events);
+  void look_again();
+  void end(Wait*& wait, Ready result);
+  void enqueue(Wait& wait);
 
   Loop& loop_;
   int fd_ = -1;
+  bool will_report_ = false;      // when there is something to read, now or later
+  bool ended_ = false;            // the peer has ended its side: nothing new will be reported
+  bool watched_ = false;          // by watch_readable(), and nothing has come yet
   bool became_readable_ = false;
   bool reports_writable_ = false;
-  Watch* watch_ = nullptr;       // the watch that is pending, owned by its handler
-  Wait* watch_waiter_ = nullptr; // who waits for it
+  Wait* reader_ = nullptr;
+  Wait* writer_ = nullptr;
   ReadableObserver* observer_ = nullptr;
-  alignas(8) std::byte inside_[72];
-  Inside& inside() { return *reinterpret_cast<Inside*>(inside_); }
 };
 
 // Where an upstream or an admin socket lives.
