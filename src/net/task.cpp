@@ -13,8 +13,8 @@
 namespace certgate::net {
 namespace {
 
-constexpr std::size_t class_bytes = 256;
-constexpr std::size_t classes = 32;  // up to 8 KiB
+constexpr std::size_t class_bytes = 64;
+constexpr std::size_t classes = 128;  // up to 8 KiB
 
 struct FreeFrame {
   FreeFrame* next;
@@ -66,7 +66,7 @@ void free_frame(void* frame, std::size_t size) noexcept {
 }
 
 namespace {
-detail::Detached run_detached(Task<void> task) { co_await task; }
+Detached run_detached(Task<void> task) { co_await task; }
 }  // namespace
 
 void start(Task<void> task) { run_detached(std::move(task)); }

@@ -33,7 +33,7 @@ void Connection::start(Workspace& workspace, int fd, IpEndpoint peer,
                        std::shared_ptr<ListenerSettings const> listener) {
   std::unique_ptr<Connection> connection(
       new Connection(workspace, fd, peer, std::move(listener)));
-  net::start(run(std::move(connection)));
+  run(std::move(connection));
 }
 
 Connection::Connection(Workspace& workspace, int fd, IpEndpoint peer,
@@ -77,13 +77,19 @@ void Connection::interrupt() {
   if (upstream_socket != nullptr) upstream_socket->cancel();
 }
 
-net::Task<void> Connection::run(std::unique_ptr<Connection> self) {
+// While idle this frame is the only one: what it awaits for longer has frames of its own.
+net::Detached Connection::run(std::unique_ptr<Connection> self) {
   auto& connection = *self;
   auto const agreed = co_await connection.shake_hands();
   if (!agreed) co_return;
   for (;;) {
-    auto const more = co_await connection.wait_for_request();
-    if (!more) break;
+    if (!connection.has_request()) {
+      if (connection.workspace_.draining) break;
+      connection.begin_idling();
+      auto const ready = co_await connection.stream_.socket().readable();
+      connection.end_idling();
+      if (ready == Ready::cancelled) break;
+    }
     auto const next = co_await serve_exchange(connection);
     connection.upstream_socket = nullptr;
     if (next == AfterExchange::gone) co_return;
@@ -140,22 +146,22 @@ net::Task<bool> Connection::read_proxy_header(WorkerGeneration const& generation
       stream_.socket().reset();
       co_return false;
     }
-    // The header is peeked at, so more bytes do not show as a new edge while it is incomplete;
-    // senders write it in one piece, and the deadline covers those that do not.
+    // The header was only peeked at: what is there would be reported again and again.
+    if (stream_.socket().peer_has_ended()) co_return false;
+    stream_.socket().mark_drained();
     auto const ready = co_await stream_.socket().readable();
     if (ready == Ready::cancelled) co_return false;
   }
 }
 
-net::Task<bool> Connection::wait_for_request() {
-  if (carried > 0 || stream_.has_buffered()) co_return true;
-  if (workspace_.draining) co_return false;
+void Connection::begin_idling() {
   deadline_.arm(exchanges == 0 ? *workspace_.current->header : *workspace_.current->keep_alive);
   idle_ = true;
-  auto const ready = co_await stream_.socket().readable();
+}
+
+void Connection::end_idling() {
   idle_ = false;
   deadline_.disarm();
-  co_return ready == Ready::ready;
 }
 
 net::Task<void> Connection::end() {

@@ -51,10 +51,12 @@ class Connection {
  private:
   Connection(Workspace& workspace, int fd, IpEndpoint peer,
              std::shared_ptr<ListenerSettings const> listener);
-  static net::Task<void> run(std::unique_ptr<Connection> self);
+  static net::Detached run(std::unique_ptr<Connection> self);
   net::Task<bool> read_proxy_header(WorkerGeneration const& generation);
   net::Task<bool> shake_hands();
-  net::Task<bool> wait_for_request();
+  bool has_request() const { return carried > 0 || stream_.has_buffered(); }
+  void begin_idling();
+  void end_idling();
   net::Task<void> end();
   net::Task<void> linger();
   void record_failed_handshake(tls::HandshakeFailure const& failure);

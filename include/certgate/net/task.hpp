@@ -15,7 +15,7 @@
 
 namespace certgate::net {
 
-// Memory for coroutine frames: size classes of 256 bytes up to 8 KiB, kept per thread.
+// Memory for coroutine frames: size classes of 64 bytes up to 8 KiB, kept per thread.
 void* allocate_frame(std::size_t size);
 void free_frame(void* frame, std::size_t size) noexcept;
 
@@ -114,7 +114,10 @@ inline Task<void> Promise<void>::get_return_object() {
   return Task<void>{std::coroutine_handle<Promise<void>>::from_promise(*this)};
 }
 
-// Owns itself: the frame goes when the coroutine ends.
+}  // namespace detail
+
+// A coroutine that runs by itself from the moment it is called, awaited by nobody: its frame goes
+// when it ends. REQUIRES: it lets no exception out (the process ends otherwise).
 struct Detached {
   struct promise_type {
     static void* operator new(std::size_t size) { return allocate_frame(size); }
@@ -126,8 +129,6 @@ struct Detached {
     void unhandled_exception() const noexcept { std::terminate(); }
   };
 };
-
-}  // namespace detail
 
 // Runs a task to its first suspension now and lets it go on by itself.
 // REQUIRES: the task lets no exception out (the process ends otherwise).
