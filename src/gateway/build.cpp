@@ -14,20 +14,28 @@ namespace {
 
 // Every token that the proxy and the TLS layer may give as a reason, for the metrics.
 constexpr std::string_view failure_tokens[] = {
-    "body_timeout",           "body_too_large",        "connection_lost",        "client_certificate_required",
-    "client_closed",          "client_no_longer_allowed", "client_too_slow",
-    "evaluation_failed",      "header_timeout",        "header_too_large",
-    "misdirected_request",    "no_server",             "origin_closed",
-    "origin_refused",         "origin_unreachable",     "origin_certificate_rejected",
-    "origin_tls_failed",      "origin_connect_timeout", "origin_failed",
-    "origin_header_too_large", "origin_response_truncated", "origin_timeout",
-    "shutting_down",          "truncated_body",        "tunnel_idle",
-    "unknown_host",           "timed_out",             "cancelled",
-    "closed",                 "plain_http",            "not_tls",
-    "unknown_name",           "version",               "no_shared_cipher",
-    "no_protocol",            "no_certificate",        "certificate_rejected",
-    "certificate_revoked",    "certificate_limits",    "alert",
-    "protocol"};
+    // What happens to connections, requests and origins.
+    "body_timeout", "body_too_large", "connection_lost", "client_certificate_required",
+    "client_closed", "client_no_longer_allowed", "client_too_slow", "evaluation_failed",
+    "header_timeout", "head_too_large", "misdirected_request", "no_server", "origin_closed",
+    "origin_refused", "origin_unreachable", "origin_certificate_rejected", "origin_tls_failed",
+    "origin_connect_timeout", "origin_failed", "origin_header_too_large",
+    "origin_response_truncated", "origin_timeout", "shutting_down", "truncated_body",
+    "tunnel_idle", "unknown_host", "timed_out", "cancelled", "closed", "plain_http", "not_tls",
+    "unknown_name", "version", "no_shared_cipher", "no_protocol", "no_certificate",
+    "certificate_rejected", "certificate_revoked", "certificate_limits", "alert", "protocol",
+    "internal",
+    // What is malformed: http and http1 call it that.
+    "asterisk_target", "authority_differs", "bad_authority", "bad_chunk_end",
+    "bad_chunk_extension", "bad_chunk_line", "bad_chunk_size", "bad_encoding", "bad_escape",
+    "bad_expect", "bad_field_name", "bad_field_value", "bad_host", "bad_length", "bad_method",
+    "bad_target_character", "bad_target_form", "bad_trailer", "bad_version", "bare_cr", "bare_lf",
+    "chunk_extension_too_long", "chunk_size_overflow", "chunk_size_too_long", "connect_refused",
+    "empty_line", "empty_target", "folded_field", "forbidden_trailer", "hidden_dot_segment",
+    "length_and_encoding", "no_host", "nul_in_path", "repeated_encoding", "repeated_host",
+    "repeated_length", "target_too_long", "too_many_fields", "too_many_trailers", "trace_refused",
+    "trailers_too_large", "user_information", "bad_status", "bad_reason", "body_not_allowed",
+    "unasked_upgrade"};
 
 x509::ClientAuthMode mode_of(config::ClientAuthMode mode) {
   switch (mode) {

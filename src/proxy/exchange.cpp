@@ -109,7 +109,7 @@ bool Exchange::try_receive_head(http1::RequestReader& reader, Head& outcome, IoS
       }
       if (fed == http1::Feed::refused || (received_ == block_.size() && !grow_block())) {
         refused_ = fed == http1::Feed::refused ? reader.refusal()
-                                               : http::Refusal{431, "header_too_large"};
+                                               : http::Refusal{431, "head_too_large"};
         outcome = Head::refused;
         return true;
       }

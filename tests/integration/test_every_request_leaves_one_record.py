@@ -2,12 +2,13 @@
 
 import datetime
 import json
+import pathlib
 import re
 import signal
 import socket
-import ssl
 import time
 
+import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
@@ -110,6 +111,8 @@ def test_every_refusal_leaves_exactly_one_record_with_its_reason(setup):
                 assert records[-1]["cert_subject"] == "CN=alice", request
             assert "/#x" in [record.get("failure_detail") for record in records]
             reasons = [record["failure"] for record in records]
+            page = (pathlib.Path(__file__).parents[2] / "docs/operations.md").read_text()
+            assert {reason for reason in reasons if f"`{reason}`" not in page} == set()
             # Distinguishable: what is different is called differently.
             assert len(set(reasons)) >= 9, reasons
             # A connection that says nothing leaves no request record.
@@ -282,3 +285,32 @@ def test_a_full_disk_costs_records_and_no_requests(setup):
         certgate.reload(setup.config(admin=config["admin"]))
         assert client.get("/healed").status == 200
         certgate.records(1, path="/healed")
+
+
+def test_every_key_of_a_record_is_documented(setup):
+    """Of requests that were allowed, blocked and refused, and of a handshake that failed."""
+    page = (pathlib.Path(__file__).parents[2] / "docs/operations.md").read_text()
+    known = set(re.findall(r"`(\w+)`", page.split("## Logs")[1].split("\n## ")[0]))
+    stranger = proxy.Authority(setup.folder, "Other CA").issue("mallory")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        config = setup.config(
+            hosts=[setup.host(), setup.host(["strict.example.com"], mode="require")],
+            rules=[{"name": "seen", "expression": "ssl", "action": "log"}, proxy.BLOCK_UNVERIFIED],
+            shadow={"rules": [{"name": "all", "expression": "ssl", "action": "block"}]})
+        config["origins"]["nobody"] = {"servers": [f"http://127.0.0.1:{probe.getsockname()[1]}"]}
+        config["hosts"][0]["routes"] = [{"path": "/nobody", "origin": "nobody"}]
+        with setup.start(config) as certgate:
+            with setup.client(certgate, setup.ca.issue("alice")) as client:
+                assert client.get("/a?b=c", headers=[("User-Agent", "test/1")]).status == 200
+                assert client.get("/nobody").status == 502
+                assert client.get("/%zz").status == 400
+            with setup.client(certgate, stranger) as client:
+                assert client.get("/").status == 403
+            with pytest.raises(OSError), setup.client(certgate, stranger,
+                                                      host="strict.example.com") as client:
+                client.get("/")
+            certgate.records(1, event="handshake_failed")
+            keys = {key for record in certgate.records(5) for key in record}
+    assert {"log_rules", "shadow", "alert", "query", "cert_reason", "failure_detail"} <= keys
+    assert keys <= known, keys - known

@@ -69,6 +69,9 @@ def test_every_metric_is_documented_with_its_labels_and_nothing_else_is(setup):
         text = proxy.admin_get(unix, "/metrics")[1]
     offered = set(re.findall(r"^# TYPE (\w+) ", text, re.M))
     assert offered == set(re.findall(r"`((?:certgate|process)_\w+)`", table))
+    reasons = set(re.findall(r'^certgate_failures_total{reason="(\w+)"}', text, re.M)) - {"other"}
+    rows = page.split("| `failure` | status |")[1].split("\n\n")[0].splitlines()[2:]
+    assert reasons == {token for row in rows for token in re.findall(r"`(\w+)`", row.split("|")[1])}
     for row in table.splitlines():
         names = re.findall(r"`((?:certgate|process)_\w+)`", row)
         labels = set(re.findall(r"`(\w+)`", row.split("|")[2])) if names else set()
