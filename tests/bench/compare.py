@@ -69,6 +69,8 @@ def scenarios(bench, quick):
          lambda: bench.cpu(HANDSHAKE, names=(*PEERS, "certgate-small-crl"), crl_entries=10_000)),
         ("latency at 2,000 requests a second", {},
          lambda: bench.latency(2_000, 64, names=PEERS)),
+        ("500 requests a second while 2,000 clients connect", {},
+         lambda: bench.storm(2_000, 500, names=PEERS, times=times)),
         ("idle memory, 2,000 connections, client certificates", both(0.90),
          lambda: bench.idle_memory(2_000, "client", names=PEERS)),
         ("idle memory, 2,000 connections, no client certificate", both(1.00),

@@ -89,6 +89,17 @@ def latency_table(stored):
     return table(["", "proxy", "p50, µs", "p99, µs", "p99.9, µs"], rows)
 
 
+def storm_table(stored):
+    rows = []
+    for name, row in rows_of_kind(stored, "storm").items():
+        for peer, one in row["peers"].items():
+            rows.append([name, PEER_NAMES.get(peer, peer), spread(one["calm_p99"], 0),
+                         spread(one["during_p50"], 0), spread(one["during_p99"], 0),
+                         spread(one["seconds"], 1), str(one["failed"])])
+    return table(["established connections, µs", "proxy", "p99 before", "p50 meanwhile", "p99 meanwhile",
+                  "seconds until all had their answer", "of them failed"], rows)
+
+
 def memory_table(stored):
     rows = []
     for name, row in rows_of_kind(stored, "memory").items():
@@ -121,6 +132,7 @@ def reload_table(stored):
 
 
 SECTIONS = [("cpu", "CPU per operation", cpu_table), ("latency", "Latency", latency_table),
+            ("storm", "A storm of new connections", storm_table),
             ("memory", "Memory", memory_table), ("start", "Start", start_table),
             ("reload", "Reloads", reload_table)]
 

@@ -215,6 +215,41 @@ class Rounds:
         return row, "  ".join(f"{name} p50 {values['p50']['median']:.0f} p99 {values['p99']['median']:.0f} us"
                               for name, values in row["latency_us"].items())
 
+    # --- Established clients while others reconnect ---------------------------------------------------
+
+    def storm(self, clients, rate, *, names, times):
+        """Latency of 64 established connections, alone and while many clients connect at once."""
+        row = {"kind": "storm", "clients": clients, "rate": rate, "rounds": times, "peers": {}}
+        for name in names:
+            with self.running([name], {}) as ((peer,), _):
+                kept = Load(self.load_program, peer, peer.files,
+                            ["--connections", 64, "--rate", rate, "--path", "/1k", "--warm-up", 3,
+                             "--seconds", self.seconds])
+                storm = Load(self.load_program, peer, peer.files,
+                             ["--connections", clients, "--mode", "handshake", "--path", "/1k",
+                              "--warm-up", 0, "--operations", clients, "--seconds", 60])
+                for load in (kept, storm):
+                    load.wait_until_warm()
+                calm, during, back, failed = [], [], [], 0
+                for _ in range(times):
+                    kept.go()
+                    calm.append(kept.heard()["latency_us"])
+                    for load in (storm, kept):
+                        load.go()
+                    during.append(kept.heard()["latency_us"])
+                    outcome = storm.heard()
+                    back.append(outcome["seconds"])
+                    failed += outcome["failed"] + outcome["wrong_status"]
+                for load in (kept, storm):
+                    load.end()
+            row["peers"][name] = {
+                **{f"{when}_{p}": spread([one[p] for one in values]) for p in ("p50", "p99")
+                   for when, values in (("calm", calm), ("during", during))},
+                "seconds": spread(back), "failed": failed}
+        return row, "  ".join(
+            f"{name} p99 {one['calm_p99']['median']:.0f}, then {one['during_p99']['median']:.0f} us "
+            f"({one['seconds']['median']:.1f} s, {one['failed']} failed)" for name, one in row["peers"].items())
+
     # --- Memory of open connections ------------------------------------------------------------------
 
     def idle_memory(self, connections, identity, *, names):
