@@ -16,9 +16,9 @@ using net::Ready;
 
 namespace {
 
-// After an answer that leaves request bytes unread, closing at once would reset the connection and
-// could destroy the answer before the client has read it: RFC 9112 §9.6 asks to keep reading for a
-// while after closing our side.
+// After an answer that leaves request bytes unread, or an alert, closing at once would reset the
+// connection and could destroy what was sent before the client has read it: RFC 9112 §9.6 asks to
+// keep reading for a while after closing our side.
 constexpr std::chrono::milliseconds linger_time{2'000};
 constexpr std::size_t linger_bytes = 256 * 1024;
 
@@ -115,11 +115,13 @@ net::Task<bool> Connection::shake_hands() {
   auto const result = co_await stream_.handshake(limit);
   if (!result) {
     record_failed_handshake(result.error());
-    if (result.error().fault == tls::HandshakeFault::plain_http) {
+    bool const plain_http = result.error().fault == tls::HandshakeFault::plain_http;
+    if (plain_http) {
       auto const fd = stream_.socket().fd();
       static_cast<void>(::send(fd, plain_http_answer.data(), plain_http_answer.size(), MSG_NOSIGNAL));
-      co_await linger();
     }
+    // A TLS 1.3 client sends its request behind its certificate, so it must not be met by a reset.
+    if (plain_http || result.error().alert_sent >= 0) co_await linger();
     co_return false;
   }
   established_ = true;
