@@ -78,7 +78,7 @@ def leave(client, how):
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     elif how == "end of TLS and TCP":
         raw.settimeout(0)
-        with contextlib.suppress(ssl.SSLWantReadError):  # unless the answer is quick
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLEOFError):  # no answer, or none yet
             raw.unwrap()
     elif how == "half-close of TCP":
         raw.shutdown(socket.SHUT_WR)

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import ssl
 import warnings
 
@@ -114,7 +115,8 @@ def test_rsa_and_ecdsa_are_served_side_by_side(setup):
         for algorithms, kind in [("ecdsa_secp256r1_sha256", "ECDSA"),
                                  ("rsa_pss_rsae_sha256", "RSA-PSS")]:
             out = s_client(certgate.port, "-tls1_3", "-sigalgs", algorithms)
-            assert f"Peer signature type: {kind}" in out and "200 OK" in out
+            told = re.search("Peer signature type: (.*)", out)[1]  # OpenSSL 3.5 names the scheme
+            assert told in (kind, algorithms) and "200 OK" in out
 
 
 @pytest.fixture
@@ -205,7 +207,7 @@ def test_off_never_asks_and_the_others_name_their_cas(setup):
     with setup.start(hosts=hosts, rules=[]) as certgate:
         for version in ("-tls1_2", "-tls1_3"):
             asked = s_client(certgate.port, version)
-            assert "Acceptable client certificate CA names\nCN = Client CA\n" in asked
+            assert re.search("Acceptable client certificate CA names\nCN ?= ?Client CA\n", asked)
             not_asked = s_client(certgate.port, version, host="off.example.com")
             assert "No client certificate CA names sent" in not_asked
             assert "Requested Signature Algorithms" not in not_asked

@@ -29,8 +29,9 @@ class EchoServer:
         ready = threading.Event()
 
         async def echo(connection, path=None):
-            self.paths.append(connection.path)
-            self.headers.append(connection.request_headers)
+            request = getattr(connection, "request", None)  # since websockets 13
+            self.paths.append(request.path if request else connection.path)
+            self.headers.append(request.headers if request else connection.request_headers)
             with contextlib.suppress(websockets.exceptions.ConnectionClosed):
                 async for message in connection:
                     await connection.send(message)
@@ -98,9 +99,8 @@ def test_a_client_without_a_certificate_gets_no_tunnel(chat):
             raise AssertionError("connected")
 
     with chat.start() as certgate:
-        with pytest.raises(websockets.exceptions.InvalidStatusCode) as refused:
+        with pytest.raises(websockets.exceptions.InvalidHandshake, match="HTTP 403"):
             asyncio.run(talk(certgate, None))
-        assert refused.value.status_code == 403
         certgate.records(1, status=403)
     assert chat.origin.paths == []
 

