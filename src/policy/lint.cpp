@@ -19,6 +19,37 @@ std::vector<std::string> required_hosts(rules::CheckedExpression const& checked,
   return {};
 }
 
+std::vector<std::string> asked_hosts(rules::CheckedExpression const& checked,
+                                     rules::Scheme const& scheme) {
+  std::vector<std::string> hosts;
+  for (auto& requirement : rules::requirements(checked, scheme)) {
+    if (requirement.field != id_of(Field::host) ||
+        requirement.shape != rules::Requirement::Shape::equals_one_of) {
+      continue;
+    }
+    for (auto& host : requirement.values) hosts.push_back(std::move(host));
+  }
+  return hosts;
+}
+
+void RulesByHost::add(LintedRule const& rule) {
+  if (rule.hosts.empty()) on_any_host.push_back(&rule);
+  for (auto const& host : rule.hosts) by_host_[host].push_back(&rule);
+}
+
+std::vector<LintedRule const*> RulesByHost::on(std::vector<std::string> const& hosts) const {
+  std::vector<LintedRule const*> found;
+  for (auto const& host : hosts) {
+    auto const at = by_host_.find(host);
+    if (at == by_host_.end()) continue;
+    for (auto const* const rule : at->second) {
+      if (found.size() == max_proofs_per_rule) return found;
+      if (std::find(found.begin(), found.end(), rule) == found.end()) found.push_back(rule);
+    }
+  }
+  return found;
+}
+
 bool LintedRule::uses_field(Field field) const {
   return std::any_of(uses.begin(), uses.end(),
                      [field](auto const& use) { return use.field == id_of(field); });
@@ -30,8 +61,8 @@ rules::Span LintedRule::span_of(rules::FieldId field) const {
   return at->span;
 }
 
-Linter::Linter(Policy const& policy, LintContext const& context)
-    : policy_(policy), context_(context) {
+Linter::Linter(Policy const& policy, LintContext const& context, Candidates candidates)
+    : policy_(policy), context_(context), candidates_(candidates) {
   auto const& set = policy.live();
   for (std::size_t i = 0; i < set.size(); ++i) {
     if (!set.compiled().rule(i).enabled) continue;
@@ -43,14 +74,14 @@ Linter::Linter(Policy const& policy, LintContext const& context)
     rule.checked = std::move(*checked);
     rule.uses = rules::field_uses(rule.checked);
     rule.hosts = required_hosts(rule.checked, policy.scheme());
+    rule.asked_hosts = asked_hosts(rule.checked, policy.scheme());
     rules_.push_back(std::move(rule));
   }
   found_.resize(set.size());
   for (auto const& rule : rules_) {
     if (rule.text->action != Action::block || !rule.is_about_certificates()) continue;
     blocks_.push_back(&rule);
-    if (rule.hosts.empty()) blocks_on_any_host_.push_back(&rule);
-    for (auto const& host : rule.hosts) blocks_by_host_[host].push_back(&rule);
+    blocks_by_host_.add(rule);
   }
 }
 

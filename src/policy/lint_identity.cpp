@@ -71,11 +71,10 @@ bool LintedRule::is_about_certificates() const {
 
 // As in find_unreachable(): a rule that requires a host covers only what requires one of its hosts.
 std::vector<LintedRule const*> Linter::blocks_for(std::vector<std::string> const& hosts) const {
-  if (hosts.empty()) return blocks_;
-  auto candidates = blocks_on_any_host_;
-  if (auto const at = blocks_by_host_.find(hosts.front()); at != blocks_by_host_.end()) {
-    candidates.insert(candidates.end(), at->second.begin(), at->second.end());
-  }
+  if (hosts.empty() || candidates_ == Candidates::all) return blocks_;
+  auto candidates = blocks_by_host_.on_any_host;
+  auto const of_hosts = blocks_by_host_.on(hosts);
+  candidates.insert(candidates.end(), of_hosts.begin(), of_hosts.end());
   return candidates;
 }
 
@@ -86,7 +85,7 @@ bool Linter::is_blocked(std::string const& expression) const {
   auto const checked = rules::check(policy_.scheme(), expression, limits);
   if (!checked) return false;
   std::size_t proofs = 0;
-  for (auto const* const rule : blocks_for(required_hosts(*checked, policy_.scheme()))) {
+  for (auto const* const rule : blocks_for(asked_hosts(*checked, policy_.scheme()))) {
     if (++proofs > max_proofs_per_rule) return false;
     if (rules::implies(*checked, rule->checked, policy_.scheme())) return true;
   }

@@ -1,6 +1,5 @@
 // Rules that never match, and rules that are never reached, with proofs.
 #include <algorithm>
-#include <unordered_map>
 
 #include "lint_rules.hpp"
 
@@ -28,18 +27,15 @@ LintedRule const* Linter::find_shadowing(LintedRule const& rule,
   return nullptr;
 }
 
-// A rule is covered only by one that requires no host, or requires one of its hosts too; so rules
-// on distinct hosts are never compared with each other.
+// A rule is covered only by one that requires no host, or a host that the rule asks for too; so
+// rules on distinct hosts are never compared with each other.
 void Linter::find_unreachable() {
-  std::vector<LintedRule const*> on_any_host;
-  std::unordered_map<std::string, std::vector<LintedRule const*>> by_host;
+  RulesByHost earlier;
   for (auto const& rule : rules_) {
     if (!check_matches(rule)) continue;
-    auto const* shadowing = find_shadowing(rule, on_any_host);
-    if (shadowing == nullptr && !rule.hosts.empty()) {
-      if (auto const at = by_host.find(rule.hosts.front()); at != by_host.end()) {
-        shadowing = find_shadowing(rule, at->second);
-      }
+    auto const* shadowing = find_shadowing(rule, earlier.on_any_host);
+    if (shadowing == nullptr && !rule.asked_hosts.empty()) {
+      shadowing = find_shadowing(rule, earlier.on(rule.asked_hosts));
     }
     if (shadowing != nullptr) {
       bool const same = shadowing->text->action == rule.text->action;
@@ -51,8 +47,11 @@ void Linter::find_unreachable() {
       continue;  // whatever it covers is covered by the other as well
     }
     if (!rule.is_terminating()) continue;
-    if (rule.hosts.empty()) on_any_host.push_back(&rule);
-    for (auto const& host : rule.hosts) by_host[host].push_back(&rule);
+    if (candidates_ == Candidates::all) {
+      earlier.on_any_host.push_back(&rule);
+    } else {
+      earlier.add(rule);
+    }
   }
 }
 

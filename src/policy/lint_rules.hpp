@@ -17,6 +17,8 @@ struct LintedRule {
   rules::CheckedExpression checked;
   std::vector<rules::FieldUse> uses;
   std::vector<std::string> hosts;  // one of these is required; empty: any host
+  // These, and those that its other conditions require: `hosts` again unless they contradict.
+  std::vector<std::string> asked_hosts;
 
   bool is_terminating() const { return text->action != Action::log; }
   bool uses_field(Field field) const;
@@ -29,9 +31,33 @@ struct LintedRule {
 std::vector<std::string> required_hosts(rules::CheckedExpression const& checked,
                                         rules::Scheme const& scheme);
 
+// Which rules a rule is compared with: proofs are costly, and those on other hosts are in vain.
+enum class Candidates {
+  of_its_hosts,
+  all,  // the tests' oracle
+};
+
+// Every host that some condition of it requires.
+std::vector<std::string> asked_hosts(rules::CheckedExpression const& checked,
+                                     rules::Scheme const& scheme);
+
+// Rules in order: those on any host, those that require a host.
+class RulesByHost {
+ public:
+  void add(LintedRule const& rule);
+  // Of those that require a host, the first that can cover what asks for one of these.
+  std::vector<LintedRule const*> on(std::vector<std::string> const& hosts) const;
+
+  std::vector<LintedRule const*> on_any_host;
+
+ private:
+  std::unordered_map<std::string, std::vector<LintedRule const*>> by_host_;
+};
+
 class Linter {
  public:
-  Linter(Policy const& policy, LintContext const& context);
+  Linter(Policy const& policy, LintContext const& context,
+         Candidates candidates = Candidates::of_its_hosts);
   Diagnostics run();
 
  private:
@@ -55,17 +81,18 @@ class Linter {
 
   // An enabled block rule that is proven to match whatever `expression` matches.
   bool is_blocked(std::string const& expression) const;
-  // Those of them that can cover what requires one of these hosts.
+  // Those of them that can cover what asks for one of these hosts.
   std::vector<LintedRule const*> blocks_for(std::vector<std::string> const& hosts) const;
   void warn(LintedRule const& rule, rules::Span span, std::string message, std::string hint);
   rules::Span whole(LintedRule const& rule) const { return {0, rule.checked.text.size()}; }
 
   Policy const& policy_;
   LintContext const& context_;
+  Candidates candidates_;
   std::vector<LintedRule> rules_;
-  // Block rules about certificates, in order: all, those on any host, those that require a host.
-  std::vector<LintedRule const*> blocks_, blocks_on_any_host_;
-  std::unordered_map<std::string, std::vector<LintedRule const*>> blocks_by_host_;
+  // Block rules about certificates, in order.
+  std::vector<LintedRule const*> blocks_;
+  RulesByHost blocks_by_host_;
   std::vector<Diagnostics> found_;  // by rule
   Diagnostics general_;
 };
