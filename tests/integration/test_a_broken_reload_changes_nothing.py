@@ -286,3 +286,20 @@ def test_a_port_in_use_refuses_the_reload(setup):
         assert re.search(r"certgate\.yaml:\d+:\d+: ", complaint) and str(port) in complaint
         with setup.client(certgate) as client:
             assert client.get("/").status == 403
+
+
+def test_mistakes_of_yaml_rules_and_files_are_logged_together_and_in_order(setup):
+    alice = setup.ca.issue("alice")
+    with setup.start() as certgate, setup.client(certgate, alice) as client:
+        config = setup.config(workers="many")
+        config["rules"][0]["expression"] = "not cf.tls_client_auth.cert_verfied"
+        config["hosts"][0]["private_key"] = "no/such.key"
+        refused = certgate.reload(config, good=False)
+        told = [line for line in refused.splitlines() if "reload refused" in line]
+        assert len(told) == 3, refused
+        assert "`workers` must be" in told[0] and "no/such.key" in told[1], told
+        assert "did you mean `cf.tls_client_auth.cert_verified`" in told[2], told
+        places = [int(re.search(r"certgate\.yaml:(\d+):\d+: ", line).group(1)) for line in told]
+        assert places == sorted(places), told
+        assert client.get("/").status == 200
+        certgate.reload(setup.config())
