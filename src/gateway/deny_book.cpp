@@ -155,7 +155,8 @@ Result<Request> read_request(std::string_view body, UnixSeconds now) {
 
 // What became of a change, for scripts. `concerned` null: nothing changed.
 std::string format_change(bool done, x509::DenyList const* concerned, std::size_t connections,
-                          bool kept, std::string const& problem) {
+                          bool kept, std::string const& problem,
+                          std::string const& warning = {}) {
   json answer = json::object();
   answer["done"] = done;
   answer["entries"] = json::array();
@@ -165,6 +166,7 @@ std::string format_change(bool done, x509::DenyList const* concerned, std::size_
   answer["open_connections"] = connections;
   answer["kept"] = kept;
   answer["problem"] = problem;
+  answer["warning"] = warning;
   return dump(answer) + "\n";
 }
 
@@ -360,12 +362,18 @@ DenyAnswer DenyBook::change(DenyChange::Kind kind, std::string_view body, UnixSe
   if (denies && !is_kept()) {
     answer.text += "not kept over a restart: the configuration has no `state_directory`\n";
   }
+  auto const doubt = denies ? target.doubt : std::string{};
+  if (!doubt.empty()) {
+    answer.text += "warning: " + doubt + "\n";
+    answer.log_line += "; " + doubt;
+  }
   answer.text += trouble;
   if (!trouble.empty()) answer.log_line += " (" + trouble.substr(0, trouble.size() - 1) + ")";
   answer.ok = trouble.empty();
   if (as_json) {
     if (!trouble.empty()) trouble.pop_back();  // the end of its last line
-    answer.text = format_change(answer.ok, change.concerned.get(), connections, is_in_file, trouble);
+    answer.text = format_change(answer.ok, change.concerned.get(), connections, is_in_file, trouble,
+                                doubt);
   }
   return answer;
 }

@@ -35,6 +35,7 @@ struct DenyChange {
 struct DenyTarget {
   std::function<Result<void>(x509::DenyList::Pointer)> put_in_force;
   std::function<std::size_t(x509::DenyList const&)> count_connections;
+  std::string doubt;  // why a denial may keep nobody out; said with each
 };
 struct DenyAnswer {
   bool ok = false;

@@ -1,7 +1,23 @@
 // What changes between reloads: lists that were renewed, and the operator's deny list.
+#include <algorithm>
+
 #include "inside.hpp"
 
 namespace certgate::gateway {
+namespace {
+
+// Whether anything is made of a revoked certificate: by some rule, or by every host that asks.
+bool stops_revoked(proxy::Generation const& generation) {
+  for (auto const id : generation.policy->plan().ids()) {
+    if (id == policy::id_of(policy::Field::cert_revoked)) return true;
+  }
+  return std::none_of(generation.sites.begin(), generation.sites.end(), [](auto const& site) {
+    return site->tls->client().mode == x509::ClientAuthMode::request;
+  });
+}
+
+}  // namespace
+
 
 // Every change between two reloads goes this way. REQUIRES: the caller holds `changing`.
 Result<void> Gateway::Inside::change_trust(TrustChange const& change) {
@@ -100,6 +116,10 @@ admin::Outcome Gateway::Inside::change_denied(DenyChange::Kind kind, std::string
     });
     return count.load();
   };
+  if (!stops_revoked(*current.generation)) {
+    target.doubt =
+        "no rule asks for cf.tls_client_auth.cert_revoked, so hosts with `mode: request` let it in";
+  }
   auto const done = denied->change(kind, body, now, target);
   log.warning(done.log_line, {{"version", current.generation->number}});
   return {done.ok, done.text};

@@ -283,3 +283,24 @@ def test_requests_never_fail_while_the_list_changes(gate):
         thread.join()
     assert bad == []
     assert len(json.loads(ask(gate, "denies", "--json").stdout)["denied"]) == 8
+
+
+def test_a_denial_that_no_rule_heeds_says_so(setup):
+    """A denied certificate is cert_revoked: where no rule asks for that, it still gets in."""
+    device = setup.ca.issue("sensor-7")
+    config = setup.config(admin={"address": f"unix:{setup.folder}/admin.sock"}, rules=[])
+    with setup.start(config) as certgate:
+        setup.gate = certgate
+        words = "no rule asks for cf.tls_client_auth.cert_revoked"
+        assert f"warning: {words}" in ask(setup, "deny", "--serial", device.serial).stdout
+        assert words in certgate.log()
+        told = json.loads(ask(setup, "deny", "--serial", device.serial, "--json").stdout)
+        assert told["done"] and words in told["warning"]
+        assert "warning" not in ask(setup, "undeny", "--serial", device.serial).stdout
+        # A rule that asks, and a host that refuses by itself.
+        for changed in ({"rules": [proxy.BLOCK_UNVERIFIED]},
+                        {"hosts": [setup.host(mode="require")]}):
+            certgate.reload({**config, **changed})
+            assert "warning" not in ask(setup, "deny", "--serial", device.serial).stdout
+            told = json.loads(ask(setup, "deny", "--serial", device.serial, "--json").stdout)
+            assert told["warning"] == ""
