@@ -89,6 +89,7 @@ class Build {
   void index_hosts();
   void check_default_host();
   void check_hosts_that_are_addresses();
+  void check_certificates_are_judged();
   void judge_rules();
   void set_limits();
 
@@ -342,6 +343,28 @@ void Build::check_hosts_that_are_addresses() {
   }
 }
 
+// With `request` a certificate is only asked for: what follows from it is for the rules, or the origin.
+void Build::check_certificates_are_judged() {
+  if (*config_.default_action == config::Action::block) return;
+  auto const asked = generation_->policy->plan().ids();
+  if (std::any_of(asked.begin(), asked.end(), policy::is_certificate_field)) return;
+  for (std::size_t i = 0; i < sites_.size(); ++i) {
+    auto const& host = config_.hosts[i];
+    auto const& set = host.request_headers.set;
+    bool const origin_is_told =
+        !host.forward_client_certificate.empty() ||
+        std::any_of(set.begin(), set.end(), [](auto const& header) {
+          return header.value.text().find("cf.tls_client_auth.") != std::string_view::npos;
+        });
+    if (*host.client_auth.mode != config::ClientAuthMode::request || origin_is_told) continue;
+    diagnostics_.add(host.client_auth.mode.mark.diagnostic(
+        "host `" + sites_[i]->name +
+            "` asks for a client certificate, and lets everybody in: no rule is about certificates",
+        "add a rule with `mtls: {hosts: [...]}` and `action: block`, or set `mode: require`",
+        Severity::warning));
+  }
+}
+
 void Build::judge_rules() {
   auto const policy = build_policy(config_, diagnostics_);
   if (policy == nullptr) return;
@@ -359,6 +382,7 @@ void Build::judge_rules() {
         return site->tls->client().mode != x509::ClientAuthMode::off;
       });
   diagnostics_.add_all(policy::lint(*policy, context));
+  check_certificates_are_judged();
 
   auto const policy_of = [this](std::string_view host) -> std::optional<x509::ClientPolicy> {
     auto const* const site = generation_->find_site(host);

@@ -391,6 +391,11 @@ def host_that_is_an_address(f):
     f.edit("names: [api.example.com]", "names: [api.example.com, 127.0.0.1, \"[::1]\"]")
 
 
+def no_rule_about_certificates(f):
+    f.edit("    expression: not cf.tls_client_auth.cert_verified or cf.tls_client_auth.cert_revoked",
+           "    expression: http.request.method eq \"TRACE\"")
+
+
 def rule_never_matches(f):
     f.config += "  - {name: never, expression: 'http.host eq \"a\" and http.host eq \"b\"', action: block}\n"
 
@@ -444,6 +449,7 @@ WARNINGS = [
     (readable_key, "can be read or changed by others"),
     (certificate_does_not_cover, "does not cover the host name `other.example.com`"),
     (lax_default_host, "asks less of its clients"),
+    (no_rule_about_certificates, "lets everybody in: no rule is about certificates"),
     (host_that_is_an_address, "add \"*\" to these names"), (rule_never_matches, "never"),
     (rule_shadowed, "`valid certificates only`"), (rule_on_a_host_without_certificates, "plain.example.com"),
     (allow_without_revoked, "cert_revoked"), (hex_case, "0A1B"),
