@@ -16,8 +16,11 @@ void Block::give_back() {
   size_ = 0;
 }
 
-BlockPool::~BlockPool() {
+BlockPool::~BlockPool() { release_spare(); }
+
+void BlockPool::release_spare() {
   for (auto* const data : free_) delete[] data;
+  free_.clear();
 }
 
 Block BlockPool::take() {

@@ -34,6 +34,7 @@ Exchange::Exchange(Connection& connection)
       response_deadline_(client_.socket()),
       began_(workspace_.options.tls.clock->now()),
       began_ns_(net::Loop::nanoseconds()) {
+  workspace_.note_exchange();
   std::array<char, 8> random;
   workspace_.random.fill(random);
   for (std::size_t i = 0; i < random.size(); ++i) {

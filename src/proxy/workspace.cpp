@@ -1,5 +1,6 @@
 #include "workspace.hpp"
 
+#include <malloc.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -15,6 +16,9 @@ namespace {
 
 constexpr std::size_t max_response_fields = 256;
 constexpr std::chrono::milliseconds tunnel_review_interval{1'000};
+constexpr std::chrono::milliseconds quiet_time{400};
+// Less than this is not worth a walk through the allocator's lists.
+constexpr std::size_t worth_releasing = 256 * 1024;
 
 bool reads_local_address(policy::Policy const& policy) {
   auto const ids = policy.plan().ids();
@@ -54,10 +58,25 @@ class Workspace::TunnelWatch final : public net::Deadline {
   Workspace& workspace_;
 };
 
+class Workspace::QuietWatch final : public net::Deadline {
+ public:
+  explicit QuietWatch(Workspace& workspace) : workspace_(workspace) {}
+
+ private:
+  void on_expired() override {
+    if (workspace_.exchanges_ == seen_) return workspace_.release_spare_memory();
+    seen_ = workspace_.exchanges_;
+    workspace_.watch_for_quiet();
+  }
+  Workspace& workspace_;
+  std::uint64_t seen_ = 0;
+};
+
 Workspace::Workspace(WorkerOptions worker_options)
     : options(std::move(worker_options)),
       deadlines(loop),
-      tunnel_watch_(std::make_unique<TunnelWatch>(*this)) {}
+      tunnel_watch_(std::make_unique<TunnelWatch>(*this)),
+      quiet_watch_(std::make_unique<QuietWatch>(*this)) {}
 
 Workspace::~Workspace() = default;
 
@@ -117,6 +136,20 @@ void Workspace::review_tunnels(bool everything_changed) {
 
 void Workspace::watch_tunnels() {
   if (!tunnel_watch_->is_armed()) tunnel_watch_->arm(deadlines.list(tunnel_review_interval));
+}
+
+void Workspace::watch_for_quiet() { quiet_watch_->arm(deadlines.list(quiet_time)); }
+
+// After a burst (every client comes back at once) its buffers would stay for good, and so would the
+// holes that its handshakes have left between what the connections keep.
+void Workspace::release_spare_memory() {
+  if (blocks.spare_bytes() + response_blocks.spare_bytes() < worth_releasing) return;
+  blocks.release_spare();
+  response_blocks.release_spare();
+  strings.release_spare();
+#if defined(__GLIBC__)
+  ::malloc_trim(0);
+#endif
 }
 
 std::string_view Workspace::http_date() {

@@ -60,6 +60,8 @@ class StringPool {
     }
   }
 
+  void release_spare() { free_.clear(); }
+
  private:
   static constexpr std::size_t max_kept_bytes = 128 * 1024;
   static constexpr std::size_t max_kept = 256;
@@ -87,6 +89,11 @@ struct Workspace {
   void review_tunnels(bool everything_changed);
   // Reviews once a second as long as there are tunnels.
   void watch_tunnels();
+  // An exchange begins. When none has begun for a while, memory that only work needs is given back.
+  void note_exchange() {
+    ++exchanges_;
+    if (!quiet_watch_->is_armed()) watch_for_quiet();
+  }
   // IMF-fixdate of now, made once a second.
   std::string_view http_date();
   UnixSeconds now() const { return options.tls.clock->unix_seconds(); }
@@ -123,7 +130,12 @@ struct Workspace {
 
  private:
   class TunnelWatch;
+  class QuietWatch;
+  void watch_for_quiet();
+  void release_spare_memory();
   std::unique_ptr<TunnelWatch> tunnel_watch_;
+  std::unique_ptr<net::Deadline> quiet_watch_;
+  std::uint64_t exchanges_ = 0;
 };
 
 }  // namespace certgate::proxy

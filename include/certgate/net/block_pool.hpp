@@ -59,6 +59,9 @@ class BlockPool {
   // A buffer of any size: from the pool when it fits into a block, from the allocator otherwise.
   Block take(std::size_t bytes);
   std::size_t in_use() const { return in_use_; }
+  // What is kept for the next take(), and giving all of it back to the allocator.
+  std::size_t spare_bytes() const { return free_.size() * block_size_; }
+  void release_spare();
 
  private:
   friend class Block;

@@ -300,6 +300,20 @@ TEST(BlockPool, gives_back_the_block_used_last) {
   EXPECT_FALSE(first);  // NOLINT: moved-from is empty by contract
 }
 
+TEST(BlockPool, gives_spare_blocks_back_when_asked) {
+  BlockPool pool(4);
+  auto kept = pool.take();
+  { auto const spare = pool.take(); }
+#if !defined(__SANITIZE_ADDRESS__)
+  EXPECT_EQ(pool.spare_bytes(), block_bytes);
+#endif
+  pool.release_spare();
+  EXPECT_EQ(pool.spare_bytes(), 0U);
+  EXPECT_EQ(pool.in_use(), 1U);
+  kept.give_back();
+  EXPECT_TRUE(pool.take());
+}
+
 TEST(BlockPool, hands_out_blocks_of_the_size_it_was_made_for) {
   BlockPool pool(2, 2 * block_bytes);
   auto const first = pool.take();
