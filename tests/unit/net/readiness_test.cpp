@@ -18,21 +18,39 @@ namespace {
 
 constexpr std::chrono::milliseconds long_enough{60'000};
 
+// A few looks at the sockets and what follows from them.
+void look(Loop& loop) {
+  int looks = 0;
+  loop.run_until(
+      [&] {
+        loop.post([] {});  // with work to do it does not sleep
+        return ++looks > 3;
+      },
+      long_enough);
+}
+
 // A stream with the other end of it, and at most one coroutine that waits to read.
 struct Wired {
+  Loop& loop;
   int far = -1;
   std::unique_ptr<PlainStream> stream;
   bool waiting = false;
   int woken = 0;
   Ready last = Ready::cancelled;
 
-  explicit Wired(Loop& loop) {
+  explicit Wired(Loop& its_loop) : loop(its_loop) {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
     stream = std::make_unique<PlainStream>(loop, ends[0]);
     far = ends[1];
   }
-  ~Wired() { close_far(); }
+  ~Wired() {
+    if (waiting) {  // its frame goes when it has run to its end
+      stream->socket().cancel();
+      look(loop);
+    }
+    close_far();
+  }
   Socket& socket() { return stream->socket(); }
   void send(std::size_t bytes) {
     std::string const text(bytes, 'x');
@@ -50,17 +68,6 @@ struct Wired {
     ++woken;
   }
 };
-
-// A few looks at the sockets and what follows from them.
-void look(Loop& loop) {
-  int looks = 0;
-  loop.run_until(
-      [&] {
-        loop.post([] {});  // with work to do it does not sleep
-        return ++looks > 3;
-      },
-      long_enough);
-}
 
 bool poll_says_readable(int fd) {
   pollfd about{fd, POLLIN | POLLRDHUP, 0};
