@@ -1,6 +1,7 @@
 // Hexadecimal, base64, percent-encoding and JSON escaping, one table look-up per byte.
 #include "certgate/base/encoding.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -37,6 +38,43 @@ constexpr ValueTable make_hex_values() {
 constexpr ValueTable hex_values = make_hex_values();
 constexpr ValueTable standard_values = values_of(standard_alphabet);
 constexpr ValueTable url_safe_values = values_of(url_safe_alphabet);
+
+// For each place in a group of four characters what the character there adds to the 24 bits.
+struct GroupTables {
+  std::array<std::array<std::uint32_t, 256>, 4> bits;
+};
+constexpr std::uint32_t foreign_character = 0x8000'0000;
+
+constexpr GroupTables group_tables_of(ValueTable const& values) {
+  GroupTables tables{};
+  for (std::size_t c = 0; c < values.size(); ++c) {
+    for (std::size_t place = 0; place < 4; ++place) {
+      tables.bits[place][c] = values[c] < 0 ? foreign_character
+                                            : static_cast<std::uint32_t>(values[c])
+                                                  << (6 * (3 - place));
+    }
+  }
+  return tables;
+}
+constexpr GroupTables standard_groups = group_tables_of(standard_values);
+constexpr GroupTables url_safe_groups = group_tables_of(url_safe_values);
+
+// Decodes whole groups of four characters up to the first that has a foreign one; gives how many
+// characters that were. REQUIRES: text.size() % 4 == 0, room for three bytes a group.
+std::size_t decode_groups(std::string_view text, GroupTables const& tables, char* to) {
+  auto const* const from = reinterpret_cast<unsigned char const*>(text.data());
+  auto const& bits = tables.bits;
+  std::size_t at = 0;
+  for (; at < text.size(); at += 4, to += 3) {
+    std::uint32_t const group =
+        bits[0][from[at]] | bits[1][from[at + 1]] | bits[2][from[at + 2]] | bits[3][from[at + 3]];
+    if ((group & foreign_character) != 0) break;
+    to[0] = static_cast<char>(group >> 16);
+    to[1] = static_cast<char>(group >> 8);
+    to[2] = static_cast<char>(group);
+  }
+  return at;
+}
 
 // Both digits of every byte, so that a byte costs one load and one store.
 struct DigitPairs {
@@ -204,11 +242,13 @@ std::optional<std::string> parse_base64(std::string_view text, Base64Alphabet al
     }
   }
   if (text.size() % 4 == 1) return std::nullopt;
-  std::string out;
-  out.reserve(text.size() / 4 * 3 + 2);
+  std::size_t const whole = text.size() / 4 * 4;
+  std::string out(whole / 4 * 3, '\0');
+  auto const& tables = alphabet == Base64Alphabet::standard ? standard_groups : url_safe_groups;
+  if (decode_groups(text.substr(0, whole), tables, out.data()) != whole) return std::nullopt;
   std::uint32_t bits = 0;
   unsigned count = 0;
-  for (char const c : text) {
+  for (char const c : text.substr(whole)) {
     int const value = values[static_cast<unsigned char>(c)];
     if (value < 0) return std::nullopt;
     bits = bits << 6 | static_cast<std::uint32_t>(value);
@@ -222,6 +262,42 @@ std::optional<std::string> parse_base64(std::string_view text, Base64Alphabet al
   // Only one text stands for given bytes (RFC 4648 §3.5): left-over bits must be zero.
   if (bits != 0) return std::nullopt;
   return out;
+}
+
+// A group that has a foreign character: the padding, or a mistake.
+bool Base64Decoder::decode_last(std::string_view group) {
+  auto const bytes = parse_base64(group);
+  if (!bytes) return false;
+  out_.append(*bytes);
+  has_ended_ = bytes->size() < 3;
+  return true;
+}
+
+bool Base64Decoder::decode(std::string_view piece) {
+  if (piece.empty()) return true;
+  if (has_ended_) return false;
+  if (!held_.empty()) {
+    std::size_t const more = std::min(piece.size(), 4 - held_.size());
+    held_.append(piece.substr(0, more));
+    piece.remove_prefix(more);
+    if (held_.size() == 4) {
+      if (!decode_last(held_)) return false;
+      held_.clear();
+      if (has_ended_) return piece.empty();
+    }
+  }
+  std::size_t const whole = piece.size() / 4 * 4;
+  std::size_t const before = out_.size();
+  std::size_t const done =
+      decode_groups(piece.substr(0, whole), standard_groups, extend(out_, whole / 4 * 3));
+  out_.resize(before + done / 4 * 3);
+  piece.remove_prefix(done);
+  if (done < whole) return decode_last(piece.substr(0, 4)) && piece.size() == 4;
+  for (char const c : piece) {
+    if (c != '=' && standard_values[static_cast<unsigned char>(c)] < 0) return false;
+  }
+  held_.append(piece);
+  return true;
 }
 
 std::optional<std::string> parse_percent(std::string_view text) {

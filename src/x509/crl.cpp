@@ -2,6 +2,7 @@
 #include "certgate/x509/crl.hpp"
 
 #include <array>
+#include <cstring>
 
 #include "certificate_parts.hpp"
 #include "crl_parts.hpp"
@@ -27,6 +28,27 @@ constexpr std::array reason_names{
     ReasonName{RevocationReason::privilege_withdrawn, "privilegeWithdrawn"},
     ReasonName{RevocationReason::aa_compromise, "aACompromise"},
 };
+
+// A reason from the future is still a revocation.
+RevocationReason reason_of(std::uint8_t code) {
+  return code <= 10 && code != 7 ? static_cast<RevocationReason>(code)
+                                 : RevocationReason::unspecified;
+}
+
+// The extensions of nearly every entry that has any: a reason code, not critical, and nothing else.
+bool is_reason_alone(Bytes extensions) {
+  constexpr std::array<std::uint8_t, 13> before{0x30, 0x0C, 0x30, 0x0A, 0x06, 0x03, 0x55,
+                                                0x1D, 0x15, 0x04, 0x03, 0x0A, 0x01};
+  return extensions.size() == before.size() + 1 &&
+         std::memcmp(extensions.data(), before.data(), before.size()) == 0;
+}
+
+// REQUIRES: der::is_integer(content). A negative serial is kept as its two's complement: unique
+// together with the sign.
+void set_serial(CrlEntry& entry, Bytes content) {
+  entry.negative = content[0] >= 0x80;
+  entry.serial = entry.negative ? content : der::magnitude_of(content);
+}
 
 }  // namespace
 
@@ -59,10 +81,12 @@ bool read_crl_entry(der::Reader& list, CrlEntry& entry, std::string* unusable) {
   if (!revoked_at) return false;
   entry.revoked_at = *revoked_at;
   entry.reason = RevocationReason::unspecified;
-  entry.negative = serial[0] >= 0x80;
-  // A negative serial is kept as its two's complement: unique together with the sign.
-  entry.serial = entry.negative ? serial : der::magnitude_of(serial);
+  set_serial(entry, serial);
   if (inside.empty()) return true;
+  if (is_reason_alone(inside.rest())) {
+    entry.reason = reason_of(inside.rest().back());
+    return true;
+  }
   der::Reader extensions;
   if (!inside.enter(der::sequence, extensions) || !inside.empty()) return false;
   for (CrlExtension extension; !extensions.empty();) {
@@ -73,9 +97,7 @@ bool read_crl_entry(der::Reader& list, CrlEntry& entry, std::string* unusable) {
       if (!value.next(der::enumerated, reason) || !value.empty() || reason.size() != 1) {
         return false;
       }
-      // A reason from the future is still a revocation.
-      entry.reason = reason[0] <= 10 && reason[0] != 7 ? static_cast<RevocationReason>(reason[0])
-                                                       : RevocationReason::unspecified;
+      entry.reason = reason_of(reason[0]);
     } else if (extension.number == 29) {
       if (unusable != nullptr) *unusable = "has entries of other issuers (an indirect CRL)";
     } else if (extension.critical && extension.number != 23 && extension.number != 24) {
@@ -103,6 +125,15 @@ std::optional<RevocationReason> parse_revocation_reason(std::string_view name) {
     if (ascii_iequal(known.name, name)) return known.reason;
   }
   return std::nullopt;
+}
+
+bool Crl::Cursor::next_serial(CrlEntry& entry) {
+  der::Reader reader(rest_), inside;
+  Bytes serial;
+  if (!reader.enter(der::sequence, inside) || !inside.next(der::integer, serial)) return false;
+  set_serial(entry, serial);
+  rest_ = reader.rest();
+  return true;
 }
 
 bool Crl::Cursor::next(CrlEntry& entry) {

@@ -10,23 +10,24 @@ std::optional<UnixSeconds> parse_time(std::uint8_t tag, Bytes content) {
   if (year_digits == 0 || content.size() != year_digits + 11 || content.back() != 'Z') {
     return std::nullopt;
   }
-  for (std::uint8_t const digit : content.first(content.size() - 1)) {
-    if (digit < '0' || digit > '9') return std::nullopt;
-  }
-  auto const number = [&](std::size_t at, std::size_t digits) {
-    int value = 0;
-    for (std::size_t i = 0; i < digits; ++i) value = value * 10 + (content[at + i] - '0');
-    return value;
+  // Two digits at a time; a list has a date in each of its entries.
+  bool is_number = true;
+  auto const pair = [&](std::size_t at) {
+    unsigned const tens = unsigned{content[at]} - '0', ones = unsigned{content[at + 1]} - '0';
+    is_number = is_number && tens <= 9 && ones <= 9;
+    return static_cast<int>(tens * 10 + ones);
   };
-  int year = number(0, year_digits);
+  std::size_t const at = year_digits;
+  int year = pair(at - 2) + (year_digits == 4 ? 100 * pair(0) : 0);
+  int const month = pair(at), day = pair(at + 2);
+  int const hour = pair(at + 4), minute = pair(at + 6), second = pair(at + 8);
+  if (!is_number) return std::nullopt;
   // RFC 5280 §4.1.2.5.1: "Where YY is greater than or equal to 50, the year SHALL be interpreted as
   // 19YY; and where YY is less than 50, the year SHALL be interpreted as 20YY."
   if (tag == utc_time) year += year >= 50 ? 1900 : 2000;
-  std::size_t const at = year_digits;
-  auto const date = std::chrono::year_month_day{
-      std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(number(at, 2))},
-      std::chrono::day{static_cast<unsigned>(number(at + 2, 2))}};
-  int const hour = number(at + 4, 2), minute = number(at + 6, 2), second = number(at + 8, 2);
+  auto const date = std::chrono::year_month_day{std::chrono::year{year},
+                                                std::chrono::month{static_cast<unsigned>(month)},
+                                                std::chrono::day{static_cast<unsigned>(day)}};
   if (!date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
   return std::chrono::sys_days{date}.time_since_epoch().count() * UnixSeconds{86400} + hour * 3600 +
          minute * 60 + second;

@@ -39,31 +39,18 @@ class Reader {
 
   // False at the end and when what follows is not DER; nothing is consumed then.
   bool next(Element& element) {
-    if (rest_.size() < 2) return false;
-    std::uint8_t const tag = rest_[0];
-    if ((tag & 0x1F) == 0x1F) return false;  // many-byte tags: X.509 has none
-    std::size_t header = 2;
-    std::size_t length = rest_[1];
-    if (length >= 0x80) {
-      std::size_t const count = length & 0x7F;
-      if (count == 0 || count > 4 || rest_.size() < 2 + count) return false;
-      length = 0;
-      for (std::size_t i = 0; i < count; ++i) length = length << 8 | rest_[2 + i];
-      // X.690 §10.1: "the definite form of length encoding shall be used, encoded in the minimum
-      // number of octets."
-      if (length < 0x80 || (count > 1 && rest_[2] == 0)) return false;
-      header += count;
-    }
-    if (length > rest_.size() - header) return false;
-    element = {tag, rest_.subspan(header, length), rest_.first(header + length)};
+    std::size_t header, length;
+    if (!measure(header, length)) return false;
+    element = {rest_[0], rest_.subspan(header, length), rest_.first(header + length)};
     rest_ = rest_.subspan(header + length);
     return true;
   }
   bool next(std::uint8_t tag, Element& element) { return peek() == tag && next(element); }
   bool next(std::uint8_t tag, Bytes& content) {
-    Element element;
-    if (!next(tag, element)) return false;
-    content = element.content;
+    std::size_t header, length;
+    if (peek() != tag || !measure(header, length)) return false;
+    content = rest_.subspan(header, length);
+    rest_ = rest_.subspan(header + length);
     return true;
   }
   bool enter(std::uint8_t tag, Reader& inside) {
@@ -74,6 +61,27 @@ class Reader {
   }
 
  private:
+  // How long tag and length are, and what follows; false when that is not there, or not DER.
+  bool measure(std::size_t& header, std::size_t& length) const {
+    if (rest_.size() < 2 || (rest_[0] & 0x1F) == 0x1F) return false;  // no many-byte tags in X.509
+    header = 2;
+    length = rest_[1];
+    if (length >= 0x80 && !measure_long(header, length)) return false;
+    return length <= rest_.size() - header;
+  }
+  // A list has millions of short elements and a handful of long ones.
+  [[gnu::noinline]] bool measure_long(std::size_t& header, std::size_t& length) const {
+    std::size_t const count = length & 0x7F;
+    if (count == 0 || count > 4 || rest_.size() < 2 + count) return false;
+    length = 0;
+    for (std::size_t i = 0; i < count; ++i) length = length << 8 | rest_[2 + i];
+    // X.690 §10.1: "the definite form of length encoding shall be used, encoded in the minimum
+    // number of octets."
+    if (length < 0x80 || (count > 1 && rest_[2] == 0)) return false;
+    header += count;
+    return true;
+  }
+
   Bytes rest_;
 };
 

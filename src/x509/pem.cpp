@@ -35,6 +35,8 @@ class Lines {
   std::size_t number() const { return number_; }
   // Whether the line taken last had an end; the last line of a file cut off has none.
   bool ends() const { return ends_; }
+  // How far off the next `c` is, or the end.
+  std::size_t bytes_until(char c) const { return std::min(rest_.find(c), rest_.size()); }
 
  private:
   std::string_view rest_;
@@ -76,11 +78,22 @@ std::string_view marked_label(std::string_view line, std::string_view mark) {
   return line.substr(mark.size(), line.size() - mark.size() - dashes.size());
 }
 
+bool is_base64(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
+         c == '/' || c == '=';
+}
+
+std::string incomplete(std::string const& name) {
+  return name + " is damaged: its base64 is not complete";
+}
+
 // Reads the body of a block up to its END line.
 Result<PemBlock> read_block(Lines& lines, std::string_view label, std::size_t index) {
   PemBlock block{std::string(label), {}, lines.number()};
   std::string const name = block_name(index, block.line);
-  std::string base64;
+  // A list of a million entries has a million lines: it grows once, and each line is read once.
+  block.der.reserve(lines.bytes_until('-') / 4 * 3);
+  Base64Decoder base64(block.der);
   for (std::string_view line; lines.next(line);) {
     if (line.starts_with(dashes)) {
       std::string_view const end = marked_label(line, end_mark);
@@ -89,27 +102,20 @@ Result<PemBlock> read_block(Lines& lines, std::string_view label, std::size_t in
                                             std::to_string(lines.number()) + " should be END " +
                                             block.label);
       }
-      auto der = parse_base64(base64);
-      if (!der || der->empty()) {
-        return fail(ErrorCode::invalid, name + " is damaged: its base64 is not complete");
-      }
-      block.der = *std::move(der);
+      if (!base64.finish() || block.der.empty()) return fail(ErrorCode::invalid, incomplete(name));
       return block;
     }
+    while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
+    if (base64.decode(line)) continue;
     if (line.find(':') != line.npos) {
       return fail(ErrorCode::invalid,
                   name + " is encrypted or has headers (" + kind_of(label) + "); remove them");
     }
-    while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
-    for (char const c : line) {
-      bool const good = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                        (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '=';
-      if (!good) {
-        return fail(ErrorCode::invalid, name + " is damaged: line " +
-                                            std::to_string(lines.number()) + " is not base64");
-      }
+    if (std::all_of(line.begin(), line.end(), is_base64)) {
+      return fail(ErrorCode::invalid, incomplete(name));
     }
-    base64.append(line);
+    return fail(ErrorCode::invalid, name + " is damaged: line " + std::to_string(lines.number()) +
+                                        " is not base64");
   }
   return fail(ErrorCode::invalid, name + " is cut off: there is no END " + block.label);
 }

@@ -115,9 +115,11 @@ class Issuer {
     scopes_.push_back(std::move(scope));
   }
 
-  // Calls `visit` with every entry that is in force.
+  // Calls `visit` with every entry that is in force, always in the same order. `next` reads the
+  // entries of bases: Crl::Cursor::next_serial where reason and date are not needed.
   template <class Visit>
-  static void walk(std::vector<SelectedCrl const*> const& lists, Visit visit) {
+  static void walk(std::vector<SelectedCrl const*> const& lists,
+                   bool (Crl::Cursor::*next)(CrlEntry&), Visit visit) {
     CrlEntry entry;
     for (SelectedCrl const* list : lists) {
       std::set<std::pair<bool, std::string_view>> changed;
@@ -129,7 +131,7 @@ class Issuer {
           if (entry.reason != RevocationReason::remove_from_crl) visit(entry);
         }
       }
-      for (auto cursor = list->base->crl->entries(); cursor.next(entry);) {
+      for (auto cursor = list->base->crl->entries(); (cursor.*next)(entry);) {
         if (changed.empty() || !changed.contains({entry.negative, as_text(entry.serial)})) {
           visit(entry);
         }
@@ -137,20 +139,45 @@ class Issuer {
     }
   }
 
+  // Where an entry goes: its table's slot and the hash of its serial.
+  struct Place {
+    std::uint32_t hash;
+    std::uint8_t slot;
+  };
+  // How many entries ahead memory is asked for: filling goes to a place of its own for each.
+  static constexpr std::size_t ahead = 16;
+
   void fill(std::vector<SelectedCrl const*> const& lists) {
     std::array<std::size_t, 2 * lengths> counts{};
-    walk(lists, [&](CrlEntry const& entry) { ++counts[slot_of(entry.serial, entry.negative)]; });
+    std::vector<Place> places;
+    std::size_t most = 0;
+    for (SelectedCrl const* list : lists) {
+      most += list->base->crl->entry_count();
+      if (list->delta != nullptr) most += list->delta->crl->entry_count();
+    }
+    places.reserve(most);
+    walk(lists, &Crl::Cursor::next_serial, [&](CrlEntry const& entry) {
+      std::size_t const slot = slot_of(entry.serial, entry.negative);
+      ++counts[slot];
+      places.push_back({SerialTable::hash_of(entry.serial), static_cast<std::uint8_t>(slot)});
+    });
     for (std::size_t slot = 0; slot < counts.size(); ++slot) {
       if (counts[slot] == 0) continue;
       slots_[slot] = static_cast<std::uint8_t>(tables_.size());
       tables_.emplace_back(slot % lengths, counts[slot]);
     }
-    auto const table_of = [&](CrlEntry const& entry) -> SerialTable& {
-      return tables_[slots_[slot_of(entry.serial, entry.negative)]];
-    };
-    walk(lists, [&](CrlEntry const& entry) { table_of(entry).count_one(entry.serial); });
+    auto const table_of = [&](Place place) -> SerialTable& { return tables_[slots_[place.slot]]; };
+    for (Place const place : places) table_of(place).count_one(place.hash);
     for (SerialTable& table : tables_) table.start_placing();
-    walk(lists, [&](CrlEntry const& entry) { table_of(entry).place(entry); });
+    std::size_t at = 0;
+    walk(lists, &Crl::Cursor::next, [&](CrlEntry const& entry) {
+      if (at + 2 * ahead < places.size()) {
+        table_of(places[at + 2 * ahead]).will_find_place(places[at + 2 * ahead].hash);
+        table_of(places[at + ahead]).will_place(places[at + ahead].hash);
+      }
+      table_of(places[at]).place(entry, places[at].hash);
+      ++at;
+    });
   }
 
   IssuerId id_;

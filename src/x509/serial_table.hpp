@@ -22,25 +22,48 @@ namespace certgate::x509 {
 
 class SerialTable {
  public:
-  // Fill in two walks over the same entries: count_one() for each, start_placing(), place().
+  // Fill in two walks over the same entries: count_one() for each, start_placing(), place(), each
+  // with the hash of the entry's serial.
   SerialTable(std::size_t serial_bytes, std::size_t entries)
       : serial_bytes_(serial_bytes),
         entries_(entries),
-        shift_(64 - static_cast<unsigned>(std::bit_width(std::max<std::size_t>(entries / 2, 1)))),
-        offsets_((std::size_t{1} << (64 - shift_)) + 1),
+        shift_(32 - static_cast<unsigned>(std::bit_width(std::max<std::size_t>(entries / 2, 1)))),
+        offsets_((std::size_t{1} << (32 - shift_)) + 1),
         records_(std::make_unique_for_overwrite<std::uint8_t[]>(entries * record_bytes())) {}
 
-  void count_one(Bytes serial) { ++offsets_[bucket_of(serial) + 1]; }
+  // The top bits of a multiplicative hash; serials of one CA may be consecutive numbers.
+  static std::uint32_t hash_of(Bytes serial) {
+    constexpr std::uint64_t odd = 0x9E3779B97F4A7C15;
+    std::uint64_t hash = odd;
+    std::uint8_t const* at = serial.data();
+    std::size_t rest = serial.size();
+    for (; rest >= 8; rest -= 8, at += 8) {
+      hash = (hash ^ word_at(at)) * odd;
+      hash ^= hash >> 29;
+    }
+    std::uint64_t word = 0;
+    if (rest != 0) std::memcpy(&word, at, rest);
+    hash = (hash ^ word) * odd;
+    hash ^= hash >> 32;
+    return static_cast<std::uint32_t>((hash * odd) >> 32);
+  }
+
+  void count_one(std::uint32_t hash) { ++offsets_[bucket_of(hash) + 1]; }
   // Turns the counts into starts, shifted by one so that place() leaves them as they shall be.
   void start_placing() {
     for (std::size_t i = 1; i < offsets_.size(); ++i) offsets_[i] += offsets_[i - 1];
     std::copy_backward(offsets_.begin(), offsets_.end() - 1, offsets_.end());
     offsets_[0] = 0;
   }
-  void place(CrlEntry const& entry) {
+  // Asks for the memory that place() will need, first where to look, then, some entries later, there.
+  void will_find_place(std::uint32_t hash) const { __builtin_prefetch(&offsets_[bucket_of(hash) + 1]); }
+  void will_place(std::uint32_t hash) const {
+    __builtin_prefetch(records_.get() + offsets_[bucket_of(hash) + 1] * record_bytes(), 1);
+  }
+  void place(CrlEntry const& entry, std::uint32_t hash) {
     // offsets_[bucket + 1] walks from the bucket's start to its end.
     std::uint8_t* const record =
-        records_.get() + offsets_[bucket_of(entry.serial) + 1]++ * record_bytes();
+        records_.get() + offsets_[bucket_of(hash) + 1]++ * record_bytes();
     if (serial_bytes_ != 0) std::memcpy(record, entry.serial.data(), serial_bytes_);
     record[serial_bytes_] = static_cast<std::uint8_t>(entry.reason);
     auto const date = static_cast<std::uint32_t>(
@@ -49,7 +72,7 @@ class SerialTable {
   }
 
   std::optional<Revocation> find(Bytes serial) const noexcept {
-    std::size_t const bucket = bucket_of(serial);
+    std::size_t const bucket = bucket_of(hash_of(serial));
     std::uint8_t const* record = records_.get() + offsets_[bucket] * record_bytes();
     std::uint8_t const* const end = records_.get() + offsets_[bucket + 1] * record_bytes();
     for (; record != end; record += record_bytes()) {
@@ -82,22 +105,7 @@ class SerialTable {
     // The last eight bytes, some of them for the second time.
     return word_at(a + serial_bytes_ - 8) == word_at(b + serial_bytes_ - 8);
   }
-  // The top bits of a multiplicative hash; serials of one CA may be consecutive numbers.
-  std::size_t bucket_of(Bytes serial) const {
-    constexpr std::uint64_t odd = 0x9E3779B97F4A7C15;
-    std::uint64_t hash = odd;
-    std::uint8_t const* at = serial.data();
-    std::size_t rest = serial_bytes_;
-    for (; rest >= 8; rest -= 8, at += 8) {
-      hash = (hash ^ word_at(at)) * odd;
-      hash ^= hash >> 29;
-    }
-    std::uint64_t word = 0;
-    if (rest != 0) std::memcpy(&word, at, rest);
-    hash = (hash ^ word) * odd;
-    hash ^= hash >> 32;
-    return (hash * odd) >> shift_;
-  }
+  std::size_t bucket_of(std::uint32_t hash) const { return hash >> shift_; }
 
   std::size_t serial_bytes_;
   std::size_t entries_;

@@ -42,6 +42,24 @@ std::optional<std::string> parse_base64(std::string_view text,
                                         Base64Alphabet alphabet = Base64Alphabet::standard,
                                         Base64Padding padding = Base64Padding::padded);
 
+// The same for padded text that comes in pieces, as the lines of PEM; a piece may end anywhere.
+class Base64Decoder {
+ public:
+  // Appends to `out`, which outlives it.
+  explicit Base64Decoder(std::string& out) : out_(out) {}
+  // False when it cannot become base64 any more; then only the piece with a foreign character, or
+  // the first one after the padding, is to blame.
+  bool decode(std::string_view piece);
+  // Whether everything that came is whole.
+  bool finish() const { return held_.empty(); }
+
+ private:
+  bool decode_last(std::string_view group);
+  std::string& out_;
+  std::string held_;  // 1 to 3 characters of a group that goes on in the next piece
+  bool has_ended_ = false;
+};
+
 // `%XX` decoded; nullopt when a percent sign is not followed by two hexadecimal digits.
 std::optional<std::string> parse_percent(std::string_view text);
 // Everything but RFC 3986 unreserved characters as %XX, upper case.

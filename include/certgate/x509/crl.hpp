@@ -79,6 +79,8 @@ class Crl {
   class Cursor {
    public:
     bool next(CrlEntry& entry);
+    // The same without reason and date, which stay as they are.
+    bool next_serial(CrlEntry& entry);
 
    private:
     friend class Crl;

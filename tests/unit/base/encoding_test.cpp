@@ -106,6 +106,48 @@ TEST(Base64, agrees_with_the_slow_way_in_every_variant) {
   }
 }
 
+// Decoded in pieces of `size` characters; nullopt as parse_base64().
+std::optional<std::string> in_pieces(std::string_view text, std::size_t size) {
+  std::string out;
+  Base64Decoder decoder(out);
+  for (std::size_t at = 0; at < text.size(); at += size) {
+    if (!decoder.decode(text.substr(at, size))) return std::nullopt;
+  }
+  return decoder.finish() ? std::optional(out) : std::nullopt;
+}
+
+TEST(Base64, pieces_and_the_whole_are_the_same) {
+  std::mt19937 random{3};
+  for (std::size_t length = 0; length < 70; ++length) {
+    auto text = format_base64(as_bytes(random_text(random, length)));
+    for (std::size_t size = 1; size < 12; ++size) EXPECT_EQ(in_pieces(text, size), parse_base64(text));
+    if (text.empty()) continue;
+    // A mistake anywhere is seen whatever the pieces are.
+    for (char const wrong : {'=', '-', '\n', '\0', '\xFF', 'A'}) {
+      auto spoilt = text;
+      spoilt[random() % spoilt.size()] = wrong;
+      for (std::size_t size = 1; size < 12; ++size) {
+        EXPECT_EQ(in_pieces(spoilt, size), parse_base64(spoilt)) << spoilt << ' ' << size;
+      }
+    }
+  }
+  for (auto const* text : {"Zg==Zg==", "Zg==Z", "Zg", "Zm9v=", "=Zm9"}) {
+    for (std::size_t size = 1; size < 9; ++size) EXPECT_EQ(in_pieces(text, size), std::nullopt);
+  }
+}
+
+TEST(Base64, the_piece_to_blame_has_the_foreign_character) {
+  std::string out;
+  Base64Decoder decoder(out);
+  EXPECT_TRUE(decoder.decode("Zm9vYg"));
+  EXPECT_FALSE(decoder.decode("!"));
+  Base64Decoder another(out);
+  EXPECT_TRUE(another.decode("Zg="));
+  EXPECT_TRUE(another.decode("="));
+  EXPECT_TRUE(another.decode(""));
+  EXPECT_FALSE(another.decode("Zg=="));
+}
+
 TEST(Base64, url_safe_has_its_own_digits) {
   EXPECT_EQ(format_base64(as_bytes("\xFB\xFF"), Base64Alphabet::url_safe, Base64Padding::unpadded),
             "-_8");
