@@ -39,7 +39,7 @@ constexpr Key keys[] = {
     {"hosts[].client_auth.crl", path, "", "", "Revocation lists: PEM or DER file, directory, or http(s) URL; one or a list"},
     {"hosts[].client_auth.crl_check", choice, "leaf", "leaf|chain", "Whether only the client's own certificate or every one up to the root needs a CRL and is looked up"},
     {"hosts[].client_auth.on_expired_crl", choice, "deny", "deny|use_last", "`deny`: certificates of its issuer count as not verified"},
-    {"hosts[].client_auth.crl_distribution_points", flag, "false", "", "Also fetch the http(s) distribution points that the certificates in `ca` name; never those of a client's certificate"},
+    {"hosts[].client_auth.crl_distribution_points", flag, "false", "", "Also fetch the http(s) distribution points that the certificates in `ca` name, and the deltas that fetched lists name; never those of a client's certificate"},
     {"hosts[].client_auth.depth", number, "4", "1..16", "Most certificates above the client's own"},
     {"hosts[].origin", text, "", "", "Name of the origin that gets the requests", required},
     {"hosts[].routes", list, "", "", "Other origins for parts of the path; the longest prefix on a segment boundary wins"},

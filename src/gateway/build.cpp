@@ -194,9 +194,8 @@ bool Build::set_client_auth(config::Host const& host, tls::HostOptions& options,
 // A list that is never had denies everybody, and one that nobody asks for denies nobody: both are
 // said. False: it cannot be meant.
 bool Build::warn_about_urls(config::ClientAuth const& auth, std::vector<CrlUrl> const& urls) {
-  bool const has_points = std::any_of(urls.begin(), urls.end(),
-                                      [](auto const& url) { return url.from_certificate; });
-  if (*auth.crl_distribution_points && !has_points) {
+  // A fetched list may name its delta, so an address is enough.
+  if (*auth.crl_distribution_points && urls.empty()) {
     diagnostics_.add(auth.crl_distribution_points.mark.diagnostic(
         "no certificate in `ca` names an http(s) distribution point of a list that one of them signs",
         "an intermediate names the list of the CA above it: both must be in `ca`; the list that "

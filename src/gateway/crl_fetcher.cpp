@@ -4,11 +4,8 @@
 #include <limits>
 #include <set>
 
-#include "certgate/gateway/build.hpp"
-#include "certgate/x509/pem.hpp"
 #include "kept_list.hpp"
-#include "materials.hpp"
-#include "settings.hpp"
+#include "list_fetch.hpp"
 
 namespace certgate::gateway {
 namespace {
@@ -31,31 +28,6 @@ bool is_worth_a_line(unsigned failures) { return (failures & (failures - 1)) == 
 
 }  // namespace
 
-Result<CrlFetchSettings, Diagnostics> crl_fetch_settings(config::CrlRefresh const& refresh) {
-  CrlFetchSettings settings;
-  settings.pace = {*refresh.interval, *refresh.retry};
-  settings.timeout = *refresh.timeout;
-  settings.max_bytes = static_cast<std::size_t>(refresh.max_bytes->bytes);
-  for (auto const& network : refresh.allowed_networks) {
-    settings.addresses.allowed.push_back(*network);
-  }
-  Diagnostics diagnostics;
-  DiskReader disk;
-  for (auto const& path : refresh.ca) {
-    auto const bytes = disk.read(path.resolved);
-    auto parsed = bytes ? x509::parse_certificates(*bytes) : fail(bytes.error());
-    if (!parsed) {
-      diagnostics.add(path.mark.diagnostic(
-          "the CA file `" + path.resolved + "` of `crl_refresh`: " + parsed.error().detail,
-          "it holds the CAs of https:// servers of CRLs, in PEM; without it the system's are used"));
-      continue;
-    }
-    for (auto& certificate : *parsed) settings.authorities.push_back(std::move(certificate));
-  }
-  if (diagnostics.has_errors()) return fail(std::move(diagnostics));
-  return settings;
-}
-
 // One address: sleeps, asks, judges, and sleeps again. On the fetcher's thread.
 class CrlFetcher::Source final : private net::Deadline {
  public:
@@ -63,7 +35,7 @@ class CrlFetcher::Source final : private net::Deadline {
       : owner_(owner),
         url_(std::move(url)),
         settings_(std::move(settings)),
-        get_(owner.loop_, owner.deadlines_, owner.target_.lookup) {}
+        fetch_(owner.loop_, owner.deadlines_, owner.target_.lookup) {}
 
   void begin() { net::start(run()); }
   void set(CrlUrl url, CrlFetchSettings settings);
@@ -71,7 +43,7 @@ class CrlFetcher::Source final : private net::Deadline {
   void stop() {
     is_stopped_ = true;
     disarm();
-    get_.cancel();
+    fetch_.cancel();
   }
   bool is_idle() const { return !is_busy_; }
 
@@ -80,8 +52,8 @@ class CrlFetcher::Source final : private net::Deadline {
   void sleep();
   void plan(std::chrono::milliseconds wait);
   net::Task<void> run();
-  void take(fetch::Answer answer);
-  void take_unchanged(FetchedList const& known, fetch::Validators const& validators);
+  void take(ListFetched fetched);
+  void note_delta(std::string const& delta_url, std::string const& problem);
   void note_good(FetchedList const& list, std::string const& sentence);
   void note_failure(std::string const& why);
   UnixSeconds now() const { return owner_.target_.clock->unix_seconds(); }
@@ -90,11 +62,12 @@ class CrlFetcher::Source final : private net::Deadline {
   CrlFetcher& owner_;
   CrlUrl url_;
   CrlFetchSettings settings_;
-  fetch::Get get_;
-  fetch::Request request_;
+  ListFetch fetch_;
   std::int64_t due_ = 0;  // net::Loop::coarse_milliseconds()
   unsigned failures_in_a_row_ = 0;
   std::string last_failure_;
+  unsigned delta_failures_in_a_row_ = 0;
+  std::string last_delta_failure_;
   bool is_busy_ = false;
   bool is_stopped_ = false;
 };
@@ -133,73 +106,66 @@ void CrlFetcher::Source::on_expired() {
 net::Task<void> CrlFetcher::Source::run() {
   is_busy_ = true;
   auto const known = owner_.store_->find(url_.key);
-  request_ = {};
-  request_.url = url_.url;
-  request_.authorities = settings_.authorities;
-  request_.addresses = settings_.addresses;
-  request_.max_bytes = settings_.max_bytes;
-  request_.time = settings_.timeout;
-  request_.accept = "application/pkix-crl, application/octet-stream;q=0.5, */*;q=0.1";
-  if (known != nullptr) request_.known = known->validators;
-  auto answer = co_await get_.run(request_);
+  auto fetched = co_await fetch_.run(url_, settings_, known);
   is_busy_ = false;
   if (is_stopped_) {
     owner_.loop_.post([&owner = owner_] { owner.reap(); });
     co_return;
   }
-  if (!answer) {
-    note_failure(answer.error().detail);
-  } else if (answer->is_unchanged && known != nullptr) {
-    take_unchanged(*known, answer->validators);
+  if (!fetched) {
+    note_failure(fetched.error().detail);
   } else {
-    take(std::move(*answer));
+    take(std::move(*fetched));
   }
 }
 
-// RFC 9110 §15.4.5: a 304 may bring newer validators.
-void CrlFetcher::Source::take_unchanged(FetchedList const& known,
-                                        fetch::Validators const& validators) {
-  auto confirmed = std::make_shared<FetchedList>(known);
-  confirmed->fetched_at = now();
-  if (!validators.etag.empty()) confirmed->validators.etag = validators.etag;
-  if (!validators.last_modified.empty()) {
-    confirmed->validators.last_modified = validators.last_modified;
-  }
-  owner_.store_->put(url_.key, confirmed);
-  note_good(*confirmed, "");
-}
-
-void CrlFetcher::Source::take(fetch::Answer answer) {
-  auto judged = judge_list(answer.body, url_);
-  if (!judged) return note_failure(judged.error().detail);
-  judged->validators = answer.validators;
-  judged->fetched_at = now();
-  auto const known = owner_.store_->find(url_.key);
-  if (known != nullptr) {
-    if (is_same_list(*judged, *known)) return take_unchanged(*known, judged->validators);
-    if (auto const newer = refuse_older_list(*judged, *known); !newer) {
-      return note_failure(newer.error().detail);
-    }
-  }
-  auto const list = std::make_shared<FetchedList const>(std::move(*judged));
+void CrlFetcher::Source::take(ListFetched fetched) {
+  fetched.list.fetched_at = now();
+  note_delta(fetched.delta_url, fetched.delta_problem);
+  auto const list = std::make_shared<FetchedList const>(std::move(fetched.list));
   auto const& directory = owner_.target_.state_directory;
-  if (!directory.empty()) {
-    if (auto const kept = write_kept_list(directory, url_, *list, answer.body); !kept) {
+  if (!fetched.is_unchanged && !directory.empty()) {
+    if (auto const kept = write_kept_list(directory, url_, *list, fetched.bytes); !kept) {
       owner_.target_.log(LogLevel::error, "the CRL of " + url_.text() +
                                               " is in force, but a restart would lose it: " +
                                               kept.error().detail);
     }
   }
   owner_.store_->put(url_.key, list);
+  if (fetched.is_unchanged) return note_good(*list, "");
   note_good(*list, "CRL fetched: " + url_.text() + ": " + describe(*list));
   owner_.target_.changed();
+}
+
+void CrlFetcher::Source::note_delta(std::string const& delta_url, std::string const& problem) {
+  bool const was_away = delta_failures_in_a_row_ > 0;
+  bool const is_news = problem != last_delta_failure_;
+  last_delta_failure_ = problem;
+  delta_failures_in_a_row_ = problem.empty() ? 0 : delta_failures_in_a_row_ + 1;
+  owner_.change_state(url_.key, [&](CrlFetchState& state) {
+    state.delta_url = delta_url;
+    state.delta_failure = problem;
+    if (!problem.empty()) state.failures += 1;
+  });
+  auto const whose = "the delta of " + url_.text() + " from " + delta_url;
+  if (!problem.empty() && (is_news || is_worth_a_line(delta_failures_in_a_row_))) {
+    owner_.target_.log(LogLevel::warning, "CRL not fetched: " + whose + ": " + problem +
+                                              "; the complete list stays in force, failures in a "
+                                              "row: " + std::to_string(delta_failures_in_a_row_));
+  } else if (problem.empty() && was_away && !delta_url.empty()) {
+    owner_.target_.log(LogLevel::info, "CRL fetched again: " + whose);
+  }
 }
 
 void CrlFetcher::Source::note_good(FetchedList const& list, std::string const& sentence) {
   bool const was_away = failures_in_a_row_ > 0;
   failures_in_a_row_ = 0;
   last_failure_.clear();
-  plan(fetch::wait_after_success(settings_.pace, now(), end_of(list), random()));
+  auto wait = fetch::wait_after_success(settings_.pace, now(), end_of(list), random());
+  if (delta_failures_in_a_row_ > 0) {
+    wait = std::min(wait, fetch::wait_after_failure(settings_.pace, delta_failures_in_a_row_, random()));
+  }
+  plan(wait);
   owner_.change_state(url_.key, [&](CrlFetchState& state) {
     state.was_asked = true;
     state.has_list = true;

@@ -22,20 +22,11 @@
 #include "certgate/fetch/get.hpp"
 #include "certgate/fetch/schedule.hpp"
 #include "certgate/telemetry/log.hpp"
+#include "crl_fetch_settings.hpp"
 #include "crl_store.hpp"
 #include "crl_urls.hpp"
 
 namespace certgate::gateway {
-
-struct CrlFetchSettings {
-  fetch::Pace pace;
-  std::chrono::milliseconds timeout{std::chrono::seconds{30}};
-  std::size_t max_bytes = std::size_t{64} * 1024 * 1024;
-  std::vector<x509::Certificate::Pointer> authorities;  // of https servers
-  fetch::AddressPolicy addresses;
-};
-// Errors: a CA file of `crl_refresh.ca` that cannot be used, at its place.
-Result<CrlFetchSettings, Diagnostics> crl_fetch_settings(config::CrlRefresh const& refresh);
 
 struct CrlFetchTarget {
   Clock const* clock = nullptr;  // REQUIRED
@@ -58,6 +49,7 @@ struct CrlFetchState {
   std::string last_failure;            // of those in a row; "" when the last fetch went well
   std::string list;                    // describe(); "" when there is none
   std::size_t bytes = 0;
+  std::string delta_url, delta_failure;  // of the delta that the list names; "" when none, or well
 };
 
 class CrlFetcher {

@@ -33,9 +33,16 @@ bool issuer_is_among(x509::Certificate const& certificate, Certificates const& a
 }
 
 void add_url(std::vector<CrlUrl>& urls, CrlUrl url) {
-  bool const known = std::any_of(urls.begin(), urls.end(),
-                                 [&](auto const& other) { return other.key == url.key; });
-  if (!known) urls.push_back(std::move(url));
+  auto const known = std::find_if(urls.begin(), urls.end(),
+                                  [&](auto const& other) { return other.key == url.key; });
+  if (known == urls.end()) return urls.push_back(std::move(url));
+  known->follows_deltas = known->follows_deltas || url.follows_deltas;
+  for (auto& delta : url.delta_urls) {
+    auto const& has = known->delta_urls;
+    if (std::find(has.begin(), has.end(), delta) == has.end()) {
+      known->delta_urls.push_back(std::move(delta));
+    }
+  }
 }
 
 }  // namespace
@@ -43,7 +50,8 @@ void add_url(std::vector<CrlUrl>& urls, CrlUrl url) {
 std::vector<CrlUrl> crl_urls_of(config::ClientAuth const& auth, Certificates const& authorities,
                                 std::string const& host) {
   std::vector<CrlUrl> urls;
-  auto const add = [&](std::string const& text, config::Mark const& mark, bool from_certificate) {
+  auto const add = [&](std::string const& text, config::Mark const& mark,
+                       x509::Certificate const* named_by) {
     auto url = fetch::Url::parse(text);
     if (!url) return;  // of a file it was refused when it was read; of a certificate it is no address
     CrlUrl wanted;
@@ -52,17 +60,23 @@ std::vector<CrlUrl> crl_urls_of(config::ClientAuth const& auth, Certificates con
     wanted.authorities = authorities;
     wanted.host = host;
     wanted.mark = mark;
-    wanted.from_certificate = from_certificate;
+    wanted.from_certificate = named_by != nullptr;
+    wanted.follows_deltas = *auth.crl_distribution_points;
+    if (named_by != nullptr) {
+      for (auto const& delta : x509::freshest_crl_urls(*named_by)) {
+        if (auto parsed = fetch::Url::parse(delta)) wanted.delta_urls.push_back(std::move(*parsed));
+      }
+    }
     add_url(urls, std::move(wanted));
   };
   for (auto const& source : auth.crl) {
-    if (source.kind == config::CrlSource::Kind::url) add(source.url, source.mark, false);
+    if (source.kind == config::CrlSource::Kind::url) add(source.url, source.mark, nullptr);
   }
   if (*auth.crl_distribution_points) {
     for (auto const& authority : authorities) {
       if (!issuer_is_among(*authority, authorities)) continue;
       for (auto const& text : x509::distribution_point_urls(*authority)) {
-        add(text, auth.crl_distribution_points.mark, true);
+        add(text, auth.crl_distribution_points.mark, authority.get());
       }
     }
   }

@@ -17,6 +17,9 @@ struct CrlUrl {
   std::string host;   // the first that wants it, for messages
   config::Mark mark;  // the line that asks for it
   bool from_certificate = false;  // a distribution point
+  // Whether deltas are fetched too: those that a list names, and these, which certificates name.
+  bool follows_deltas = false;
+  std::vector<fetch::Url> delta_urls;
   std::string key;    // of the address and the authorities: "<64 hex digits>-<64 hex digits>"
 
   std::string text() const { return url.to_string(); }

@@ -4,6 +4,7 @@
 
 #include "certgate/gateway/build.hpp"
 #include "certgate/x509/pem.hpp"
+#include "materials.hpp"
 
 namespace certgate::gateway {
 namespace {
@@ -22,16 +23,19 @@ Failure<Error> broken(char const* what) { return fail(ErrorCode::invalid, what);
 
 }  // namespace
 
-Result<FetchedList> judge_list(std::string bytes, CrlUrl const& url) {
+Result<std::vector<x509::Crl::Pointer>> parse_lists(std::string_view bytes) {
   if (bytes.empty()) return broken("it is empty");
   if (looks_like_html(bytes)) return broken("it is a web page (HTML), not a CRL");
+  return x509::parse_crls(bytes);
+}
+
+Result<FetchedList> judge_lists(std::vector<x509::Crl::Pointer> lists, CrlUrl const& url) {
   FetchedList fetched;
-  fetched.bytes = bytes.size();
-  auto parsed = x509::parse_crls(bytes);
-  if (!parsed) return fail(std::move(parsed).error());
-  std::string().swap(bytes);  // the lists have copies
   std::vector<x509::LabelledCrl> labelled;
-  for (auto const& crl : *parsed) labelled.push_back({crl, url.text()});
+  for (auto const& crl : lists) {
+    labelled.push_back({crl, url.text()});
+    fetched.bytes += crl->der().size();
+  }
   auto const index = x509::RevocationIndex::build(labelled, url.authorities);
   if (!index) {
     auto detail = index.error().detail;
@@ -41,8 +45,17 @@ Result<FetchedList> judge_list(std::string bytes, CrlUrl const& url) {
     return fail(Error{index.error().code, std::move(detail)});
   }
   fetched.facts = (*index)->lists();
-  fetched.lists = std::move(*parsed);
+  fetched.lists = std::move(lists);
   return fetched;
+}
+
+Result<FetchedList> judge_list(std::string bytes, CrlUrl const& url) {
+  auto const size = bytes.size();
+  CERTGATE_TRY(auto lists, parse_lists(bytes));
+  std::string().swap(bytes);  // the lists have copies
+  CERTGATE_TRY(auto judged, judge_lists(std::move(lists), url));
+  judged.bytes = size;
+  return judged;
 }
 
 Result<void> refuse_older_list(FetchedList const& next, FetchedList const& before) {
@@ -60,6 +73,25 @@ Result<void> refuse_older_list(FetchedList const& next, FetchedList const& befor
                                              format_day(is.this_update));
       }
     }
+  }
+  return {};
+}
+
+Result<void> refuse_step_back(FetchedList const& next, FetchedList const& before) {
+  auto const reached = [](FetchedList const& list, x509::CrlFacts const& of) {
+    std::string number;
+    for (auto const& facts : list.facts) {
+      bool const is_of_it = facts.issuer == of.issuer && facts.scope == of.scope;
+      if (is_of_it && is_lower_number(number, facts.number)) number = facts.number;
+    }
+    return number;
+  };
+  for (auto const& is : next.facts) {
+    auto const was_at = reached(before, is), is_at = reached(next, is);
+    if (!is_lower_number(is_at, was_at)) continue;
+    return fail(ErrorCode::conflict, "it goes backwards: number " + was_at +
+                                         " is in force, this is " +
+                                         (is_at.empty() ? "without a number" : "number " + is_at));
   }
   return {};
 }

@@ -27,9 +27,14 @@ struct FetchedList {
 // the authorities that may sign lists, with a scope and extensions that are understood, a delta
 // only together with its base.
 Result<FetchedList> judge_list(std::string bytes, CrlUrl const& url);
+// The two steps of it. `bytes` of the result is the size of the lists as DER.
+Result<std::vector<x509::Crl::Pointer>> parse_lists(std::string_view bytes);
+Result<FetchedList> judge_lists(std::vector<x509::Crl::Pointer> lists, CrlUrl const& url);
 
 // A list of an issuer and scope that `before` has may be as new as that one or newer.
 Result<void> refuse_older_list(FetchedList const& next, FetchedList const& before);
+// A list and its delta together may not fall behind the number that those of `before` had reached.
+Result<void> refuse_step_back(FetchedList const& next, FetchedList const& before);
 bool is_same_list(FetchedList const& a, FetchedList const& b);
 // nextUpdate of the list that ends first.
 std::optional<UnixSeconds> end_of(FetchedList const& list);

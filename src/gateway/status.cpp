@@ -134,6 +134,10 @@ std::string format_status(StatusFacts const& facts, proxy::Generation const& gen
     json.key("failures"), json.number(static_cast<std::int64_t>(url.failures));
     json.key("failures_in_a_row"), json.number(url.failures_in_a_row);
     json.key("last_failure"), json.string(url.last_failure);
+    if (!url.delta_url.empty()) {
+      json.key("delta"), json.string(url.delta_url);
+      json.key("delta_failure"), json.string(url.delta_failure);
+    }
     json.close('}');
   }
   json.close(']');

@@ -216,6 +216,9 @@ class CertificateReader {
       case 37:
         good = read_extended_key_usage(value);
         break;
+      case 46:
+        out_.freshest_crl_ = of_der(value);
+        break;
       default:
         return true;
     }

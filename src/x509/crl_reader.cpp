@@ -109,6 +109,9 @@ class CrlReader {
         return read_issuing_distribution_point(extension.value);
       case 35:
         return read_authority_key_id(extension.value);
+      case 46:
+        out_.freshest_crl_ = extension.value;
+        break;  // RFC 5280 §5.2.6: "The extension MUST be marked as non-critical by conforming CRL issuers."
       default:
         break;
     }

@@ -5,11 +5,12 @@
 #include "der.hpp"
 
 namespace certgate::x509 {
+namespace {
 
-std::vector<std::string> distribution_point_urls(Certificate const& certificate) {
+std::vector<std::string> urls_of_points(Bytes extension) {
   constexpr auto uniform_resource_identifier = der::context(6);
   std::vector<std::string> urls;
-  der::Reader outer(certificate.crl_distribution_points()), points;
+  der::Reader outer(extension), points;
   if (!outer.enter(der::sequence, points)) return urls;
   for (der::Reader point; points.enter(der::sequence, point);) {
     der::Reader name, full;
@@ -25,6 +26,20 @@ std::vector<std::string> distribution_point_urls(Certificate const& certificate)
     }
   }
   return urls;
+}
+
+}  // namespace
+
+std::vector<std::string> distribution_point_urls(Certificate const& certificate) {
+  return urls_of_points(certificate.crl_distribution_points());
+}
+
+std::vector<std::string> freshest_crl_urls(Certificate const& certificate) {
+  return urls_of_points(certificate.freshest_crl());
+}
+
+std::vector<std::string> freshest_crl_urls(Crl const& complete_list) {
+  return urls_of_points(complete_list.freshest_crl());
 }
 
 }  // namespace certgate::x509

@@ -1,9 +1,13 @@
 """A server of CRLs for black-box tests, and the configuration that fetches from it."""
 
 import contextlib
+import datetime
 import json
 import re
 import threading
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 import proxy
 
@@ -120,3 +124,89 @@ def redirect_to(place):
 
 def body(content, **options):
     return lambda handler, _request: CrlServer.serve(handler, content, **options)
+
+
+def kept_files(setup):
+    return sorted((setup.folder / "state" / "crls").iterdir())
+
+
+# --- Lists and certificates that the usual authority does not make --------------------------------
+
+
+def signed(authority, *, number, revoked=(), extensions=(), this_update=None, next_update=None,
+           subject=None):
+    """A list in PEM, newer than any other when `number` is."""
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(subject or authority.subject)
+        .last_update(this_update or proxy.now())
+        .next_update(next_update or proxy.now() + datetime.timedelta(days=40))
+        .add_extension(x509.CRLNumber(number), False)
+    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    for identity in revoked:
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder()
+            .serial_number(identity.certificate.serial_number)
+            .revocation_date(proxy.now())
+            .build()
+        )
+    return builder.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def tampered(pem):
+    der = bytearray(x509.load_pem_x509_crl(pem).public_bytes(serialization.Encoding.DER))
+    der[len(der) // 2] ^= 1
+    return bytes(der)
+
+
+def with_points(folder, name, issuer, *urls, more=()):
+    """An intermediate CA whose certificate names where its issuer's list lies."""
+    authority = proxy.Authority(folder, name, issuer=issuer)
+    certificate = authority.certificate
+    builder = (
+        x509.CertificateBuilder().subject_name(certificate.subject).issuer_name(issuer.subject)
+        .public_key(certificate.public_key()).serial_number(certificate.serial_number)
+        .not_valid_before(certificate.not_valid_before).not_valid_after(certificate.not_valid_after)
+    )
+    for extension in certificate.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    points = [x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
+              for url in urls]
+    builder = builder.add_extension(x509.CRLDistributionPoints(points), False)
+    for extension, critical in more:
+        builder = builder.add_extension(extension, critical)
+    authority.certificate = builder.sign(issuer.key, hashes.SHA256())
+    authority.path.write_bytes(authority.pem())
+    return authority
+
+
+def freshest(*urls):
+    return (x509.FreshestCRL([x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None,
+                                                     None, None) for url in urls]), False)
+
+
+def delta(authority, *, number, base, **options):
+    return signed(authority, number=number, extensions=[(x509.DeltaCRLIndicator(base), True)], **options)
+
+
+class DeltaServer:
+    """A complete list at /clients.crl that names its delta, at /delta.crl; both may change."""
+
+    def __init__(self, server, base, change):
+        self.bodies = {"/clients.crl": base, "/delta.crl": change}
+        self.server = server
+        server.answer = self.answer
+
+    def answer(self, handler, request):
+        content = self.bodies[request.path]
+        if callable(content):
+            return content(handler, request)
+        return self.server.serve(handler, content)
+
+    def asked(self, path):
+        return sum(request.path == path for request in self.server.requests)
+
+
+FOLLOW = {"crl_distribution_points": True}

@@ -10,12 +10,12 @@ import threading
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 
 import proxy
 from crl_server import (
-    body, Bystander, config_of, CrlServer, metric, redirect_to, refresh, send_raw, status_of,
-    wait_for, wait_for_log,
+    body, Bystander, config_of, CrlServer, kept_files, metric, redirect_to, refresh, send_raw, signed,
+    status_of, tampered, wait_for, wait_for_log,
 )
 
 
@@ -66,40 +66,12 @@ def test_der_is_as_good_as_pem(setup, server):
 # --- What a server may say ------------------------------------------------------------------------
 
 
-def signed(authority, *, number, revoked=(), extensions=(), this_update=None, next_update=None,
-           subject=None):
-    """A list in PEM, newer than any other when `number` is."""
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(subject or authority.subject)
-        .last_update(this_update or proxy.now())
-        .next_update(next_update or proxy.now() + datetime.timedelta(days=40))
-        .add_extension(x509.CRLNumber(number), False)
-    )
-    for extension, critical in extensions:
-        builder = builder.add_extension(extension, critical)
-    for identity in revoked:
-        builder = builder.add_revoked_certificate(
-            x509.RevokedCertificateBuilder()
-            .serial_number(identity.certificate.serial_number)
-            .revocation_date(proxy.now())
-            .build()
-        )
-    return builder.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
 def endless(handler, _request):
     with contextlib.suppress(OSError):
         handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
         while True:
             handler.wfile.write(b"x" * 65536)
     handler.close_connection = True
-
-
-def tampered(pem):
-    der = bytearray(x509.load_pem_x509_crl(pem).public_bytes(serialization.Encoding.DER))
-    der[len(der) // 2] ^= 1
-    return bytes(der)
 
 
 def same_name(setup):
@@ -345,10 +317,6 @@ def test_the_last_good_list_is_in_force_after_a_restart_while_the_server_is_away
     # What `check` and the others say of a certificate is said with the kept list too.
     checked = proxy.run("check", "--config", setup.folder / "certgate.yaml").stdout
     assert "CRL         CN=Client CA, 1 revoked" in checked
-
-
-def kept_files(setup):
-    return sorted((setup.folder / "state" / "crls").iterdir())
 
 
 @pytest.mark.parametrize("harm", ["a byte", "cut off", "garbage", "empty", "other address", "other CA"])

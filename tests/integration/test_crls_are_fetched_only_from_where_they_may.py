@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 import proxy
 from crl_server import (
     config_of, CrlServer, LOOPBACK, redirect_to, refresh, status_of, wait_for, wait_for_log,
+    with_points,
 )
 
 
@@ -65,25 +66,6 @@ def test_a_redirect_does_not_lead_from_https_to_http(setup, server):
 
 
 # --- Distribution points --------------------------------------------------------------------------
-
-
-def with_points(folder, name, issuer, *urls):
-    """An intermediate CA whose certificate names where its issuer's list lies."""
-    authority = proxy.Authority(folder, name, issuer=issuer)
-    certificate = authority.certificate
-    builder = (
-        x509.CertificateBuilder().subject_name(certificate.subject).issuer_name(issuer.subject)
-        .public_key(certificate.public_key()).serial_number(certificate.serial_number)
-        .not_valid_before(certificate.not_valid_before).not_valid_after(certificate.not_valid_after)
-    )
-    for extension in certificate.extensions:
-        builder = builder.add_extension(extension.value, extension.critical)
-    points = [x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
-              for url in urls]
-    builder = builder.add_extension(x509.CRLDistributionPoints(points), False)
-    authority.certificate = builder.sign(issuer.key, hashes.SHA256())
-    authority.path.write_bytes(authority.pem())
-    return authority
 
 
 def test_distribution_points_of_configured_cas_are_fetched_when_asked_for(setup, server):

@@ -125,6 +125,8 @@ class Certificate {
   IssuerId id_as_issuer() const;
   // Content of the cRLDistributionPoints extension, DER; empty when absent.
   Bytes crl_distribution_points() const { return slice(crl_distribution_points_); }
+  // Likewise of freshestCRL.
+  Bytes freshest_crl() const { return slice(freshest_crl_); }
 
   // RFC 9440 §2.1: the DER as `:base64:`. Too large means longer than max_rfc9440_bytes.
   bool is_rfc9440_too_large() const { return base64_length(der_size_) + 2 > max_rfc9440_bytes; }
@@ -162,7 +164,7 @@ class Certificate {
   NameSlices subject_, issuer_;
   Slice common_name_, serial_, serial_text_, fingerprint_sha256_, fingerprint_sha1_;
   Slice not_before_text_, not_after_text_, subject_key_id_, authority_key_id_, authority_serial_;
-  Slice signature_algorithm_, public_key_, crl_distribution_points_;
+  Slice signature_algorithm_, public_key_, crl_distribution_points_, freshest_crl_;
   std::vector<AltNameSlice> alt_names_;
   Digest fingerprint_;
   UnixSeconds not_before_ = 0, not_after_ = 0;

@@ -67,6 +67,8 @@ class Crl {
   bool only_ca_certificates() const { return only_ca_; }
   // fullName of the distribution point: each GeneralName as DER; empty when not partitioned so.
   std::vector<Bytes> const& distribution_point_names() const { return point_names_; }
+  // Content of the freshestCRL extension (RFC 5280 §5.2.6), DER; empty when absent.
+  Bytes freshest_crl() const { return freshest_crl_; }
   // Same for two lists with the same scope: deltas and newer issues replace within a scope.
   Digest const& scope() const { return scope_; }
 
@@ -101,7 +103,7 @@ class Crl {
   friend class CrlReader;
   std::string der_;
   std::string issuer_dn_, authority_key_id_, unusable_;
-  Bytes tbs_, issuer_, entries_, signature_algorithm_, signature_;
+  Bytes tbs_, issuer_, entries_, signature_algorithm_, signature_, freshest_crl_;
   UnixSeconds this_update_ = 0;
   std::optional<UnixSeconds> next_update_;
   std::optional<Bytes> number_, base_number_;

@@ -61,5 +61,23 @@ TEST(DistributionPoints, broken_ones_are_none) {
   }
 }
 
+TEST(DistributionPoints, deltas_are_named_by_freshest_crl) {
+  auto spec = certgate::testing::client_spec("points");
+  spec.crl_points = {"http://a.example/1.crl"};
+  auto const extension = element('\x30', point({"http://a.example/delta.crl", "ldap://a.example/"}));
+  spec.extensions = {{"2.5.29.46", false, extension}};
+  auto const issued = certgate::testing::issue(spec, nullptr);
+  EXPECT_THAT(freshest_crl_urls(*issued.facts), ElementsAre("http://a.example/delta.crl"));
+  EXPECT_THAT(distribution_point_urls(*issued.facts), ElementsAre("http://a.example/1.crl"));
+
+  auto const ca = certgate::testing::make_ca("Delta CA");
+  certgate::testing::CrlSpec list;
+  EXPECT_THAT(freshest_crl_urls(*certgate::testing::read_crl(make_crl(list, ca))), IsEmpty());
+  list.extensions = {{"2.5.29.46", false, extension}};
+  auto const read = certgate::testing::read_crl(make_crl(list, ca));
+  EXPECT_THAT(freshest_crl_urls(*read), ElementsAre("http://a.example/delta.crl"));
+  EXPECT_EQ(read->unusable_because(), "");
+}
+
 }  // namespace
 }  // namespace certgate::x509
