@@ -33,7 +33,7 @@ _certgate() {
   else
     case $command in
       run) words="--config --help" ;;
-      check) words="--config --at --dump --offline --json --help" ;;
+      check) words="--config --at --dump --offline --online --json --help" ;;
       explain) words="--config --url --method --header --client-cert --source-ip --json --help" ;;
       test) words="--config --json --help" ;;
       rule) words="--host --path --allow-revoked --json --help" ;;

@@ -6,6 +6,7 @@ complete -c certgate -n "__fish_seen_subcommand_from run check explain test repl
 complete -c certgate -n "__fish_seen_subcommand_from check" -l at -x -d 'Judge as on that day'
 complete -c certgate -n "__fish_seen_subcommand_from check" -l dump -d 'Print every setting'
 complete -c certgate -n "__fish_seen_subcommand_from check" -l offline -d 'Do not connect to origins'
+complete -c certgate -n "__fish_seen_subcommand_from check" -l online -d 'Fetch the CRLs of all addresses'
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l url -x
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l method -x -a "GET HEAD POST PUT PATCH DELETE"
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l header -x

@@ -19,6 +19,7 @@ struct CheckOptions {
   std::string at;
   bool dump = false;
   bool offline = false;
+  bool online = false;
   bool json = false;
 };
 
@@ -36,7 +37,8 @@ bool parse_moment(std::string const& text, UnixSeconds& moment) {
 }
 
 std::string format_json(std::string const& path, bool is_valid, Diagnostics const& told,
-                        std::vector<gateway::Expiry> const& expiries) {
+                        std::vector<gateway::Expiry> const& expiries,
+                        std::vector<gateway::CrlAnswer> const* addresses) {
   using nlohmann::json;
   json answer = json::object();
   answer["config"] = path;
@@ -51,8 +53,39 @@ std::string format_json(std::string const& path, bool is_valid, Diagnostics cons
                                   {"until", expiry.until},
                                   {"then", expiry.consequence}});
   }
+  if (addresses != nullptr) {
+    answer["crl_addresses"] = json::array();
+    for (auto const& address : *addresses) {
+      json entry = {{"url", address.url},
+                    {"host", address.host},
+                    {"distribution_point", address.is_from_certificate},
+                    {"good", address.problem.empty()}};
+      if (!address.problem.empty()) {
+        entry["problem"] = address.problem;
+      } else {
+        entry["state"] = address.state;
+        entry["number"] = address.number;
+        entry["revoked"] = address.entries;
+        entry["next_update"] = address.next_update ? json(*address.next_update) : json();
+      }
+      if (!address.delta_url.empty()) {
+        entry["delta"] = address.delta_url;
+        entry["delta_problem"] = address.delta_problem;
+      }
+      answer["crl_addresses"].push_back(std::move(entry));
+    }
+  }
   // Paths and names come from files: whatever bytes they hold, this is valid JSON.
   return answer.dump(1, ' ', false, json::error_handler_t::replace);
+}
+
+// 1: an address gives no list that a run would take, or one that has ended.
+int status_of(std::vector<gateway::CrlAnswer> const& addresses, UnixSeconds at) {
+  bool const all_good = std::all_of(addresses.begin(), addresses.end(), [&](auto const& address) {
+    return address.problem.empty() && address.delta_problem.empty() &&
+           (!address.next_update || *address.next_update > at);
+  });
+  return all_good ? 0 : 1;
 }
 
 int check(CheckOptions const& options) {
@@ -69,7 +102,7 @@ int check(CheckOptions const& options) {
       return diagnostic.severity == Severity::error;
     });
     if (options.json) {
-      std::puts(format_json(options.path, false, told, {}).c_str());
+      std::puts(format_json(options.path, false, told, {}, nullptr).c_str());
     } else {
       std::fputs(render(told).c_str(), stderr);
     }
@@ -77,10 +110,21 @@ int check(CheckOptions const& options) {
   }
   auto told = checked->built.warnings;
   if (!options.offline && !options.dump) told.add_all(gateway::ask_origins(*checked, at));
+  std::vector<gateway::CrlAnswer> addresses;
+  if (options.online) {
+    auto asked = gateway::ask_crl_addresses(*checked);
+    if (!asked) {
+      std::fputs(render(asked.error()).c_str(), stderr);
+      return 2;
+    }
+    addresses = std::move(*asked);
+  }
+  int const status = status_of(addresses, at);
   told.sort();
   if (options.json) {
-    std::puts(format_json(options.path, true, told, checked->built.expiries).c_str());
-    return 0;
+    std::puts(format_json(options.path, true, told, checked->built.expiries,
+                          options.online ? &addresses : nullptr).c_str());
+    return status;
   }
   if (!told.empty()) std::fputs(render(told).c_str(), stderr);
   if (options.dump) {
@@ -89,8 +133,9 @@ int check(CheckOptions const& options) {
   }
   std::fputs(gateway::describe_hosts(*checked, at).c_str(), stdout);
   std::fputs(gateway::describe_expiries(checked->built.expiries, at).c_str(), stdout);
+  if (options.online) std::fputs(gateway::describe_crl_answers(addresses, at).c_str(), stdout);
   std::printf("%s: ok\n", options.path.c_str());
-  return 0;
+  return status;
 }
 
 }  // namespace
@@ -104,11 +149,18 @@ void add_check_command(CLI::App& root, int& exit_status) {
   command->add_option("--at", options->at,
                       "Judge certificates and CRLs as on that day (2027-01-31, UTC)");
   command->add_flag("--dump", options->dump, "Print the configuration with every default filled in");
-  command->add_flag("--offline", options->offline,
-                    "Do not connect to https:// origins to look at their certificates");
+  auto* const offline =
+      command->add_flag("--offline", options->offline,
+                        "Do not connect to https:// origins to look at their certificates");
+  command
+      ->add_flag("--online", options->online,
+                 "Also fetch the CRL of every configured address, and say what each gives; nothing "
+                 "is kept")
+      ->excludes(offline);
   command->add_flag("--json", options->json, "Print one JSON object: diagnostics and expiries");
   command->footer(
-      "Exit status: 0 valid (there may be warnings), 2 invalid.\n"
+      "Exit status: 0 valid (there may be warnings), 1 valid but --online found a CRL address that\n"
+      "gives no good list, 2 invalid.\n"
       "Example: certgate check --config certgate.yaml --at 2027-01-01");
   command->callback([options, &exit_status] { exit_status = check(*options); });
 }

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,26 @@ Result<Checked, Diagnostics> check(std::string const& config_path, UnixSeconds a
 // What is wrong with the certificates that https:// origins show now; notes where one cannot be asked.
 // Connects to them, all at once and for two seconds at most.
 Diagnostics ask_origins(Checked const& checked, UnixSeconds at);
+
+// What a CRL address of the configuration gives now.
+struct CrlAnswer {
+  std::string url;
+  std::string host;                  // the first that wants it
+  bool is_from_certificate = false;  // a distribution point
+  std::string problem;               // why there is no list that a run would take; else "" and:
+  std::string state;                 // "first", "new" or "unchanged", against the kept list
+  std::string list;                  // "12 revoked, number 0A, until 2026-12-01 10:00 UTC"
+  std::string number;                // upper-case hex, "" when it has none
+  std::size_t entries = 0;
+  std::optional<UnixSeconds> next_update;
+  std::string delta_url;      // "" when the list names none
+  std::string delta_problem;  // why it is not used
+};
+
+// Fetches the list of every address as a run would, all at once, and keeps nothing.
+// Errors: `crl_refresh` cannot be used.
+Result<std::vector<CrlAnswer>, Diagnostics> ask_crl_addresses(Checked const& checked);
+std::string describe_crl_answers(std::vector<CrlAnswer> const& answers, UnixSeconds at);
 
 // The effective policy per host, for `check`: certificates, client authentication, routes.
 std::string describe_hosts(Checked const& checked, UnixSeconds at);
