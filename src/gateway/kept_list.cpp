@@ -92,6 +92,11 @@ Result<KeptList> parse_kept_list(std::string contents) {
   while (!head.empty()) {
     auto const line = head.substr(0, head.find('\n'));
     head.remove_prefix(line.size() + 1);
+    // Validators go into the next request, and this file may be another's by now.
+    bool const is_text = std::none_of(line.begin(), line.end(), [](char c) {
+      return static_cast<unsigned char>(c) < ' ' || c == 0x7F;
+    });
+    if (!is_text) return no_kept_list("its head has control characters");
     auto const colon = line.find(": ");
     if (colon == line.npos) return no_kept_list("its head has a line without a name");
     auto const name = line.substr(0, colon);

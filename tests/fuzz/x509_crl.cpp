@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "certgate/x509/crl.hpp"
+#include "certgate/x509/distribution_points.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   using namespace certgate;
@@ -18,5 +19,16 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     if (name_of(entry.reason).empty()) std::abort();
   }
   if (count != (*read)->entry_count()) std::abort();
+  // The short way through the entries sees the same serials.
+  auto serials = (*read)->entries();
+  for (auto cursor = (*read)->entries(); cursor.next(entry); --count) {
+    CrlEntry other;
+    if (!serials.next_serial(other) || other.negative != entry.negative) std::abort();
+    if (as_text(other.serial) != as_text(entry.serial)) std::abort();
+  }
+  if (count != 0 || serials.next_serial(entry)) std::abort();
+  for (auto const& url : freshest_crl_urls(**read)) {
+    if (!ascii_lower(url).starts_with("http")) std::abort();
+  }
   return 0;
 }

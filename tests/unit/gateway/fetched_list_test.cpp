@@ -167,6 +167,14 @@ TEST_F(FetchedListFiles, ServeMoreCasWhenOneOfThemSigned) {
   EXPECT_FALSE(read_kept_list(directory_, url_for({ca().facts}, "http://pki.example.com/b.crl")));
 }
 
+TEST_F(FetchedListFiles, CannotWriteIntoTheNextRequest) {
+  for (std::string const foreign : {"", "\r", "\x01", "\x7F"}) {
+    auto const text = "certgate fetched CRL 1\nurl: http://a/\netag: \"a\"" + foreign +
+                      "X-Evil: y\nlength: 1\n\n0";
+    EXPECT_EQ(parse_kept_list(text).has_value(), foreign.empty()) << text;
+  }
+}
+
 // --- Files that are not wanted any more ---
 
 TEST_F(FetchedListFiles, OfAnotherAddressAreRemovedAndNothingElseIs) {
