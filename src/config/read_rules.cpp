@@ -55,7 +55,7 @@ ExpressionText read_expression(Reading& reading, std::string_view name, Value va
   ExpressionText expression = expression_text(value);
   if (expression.text().find_first_not_of(" \t\r\n") == std::string::npos) {
     reading.wrong(value, in_backquotes(name) + " is empty",
-                  name == "expression" ? "write `true` to match every request"
+                  name == "expression" ? "write `ssl` to match every request"
                                        : "write a field or a literal, or remove it");
   }
   return expression;
