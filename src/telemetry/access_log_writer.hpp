@@ -44,7 +44,8 @@ class AccessLog::Writer {
 
   // From a worker, after a record was queued.
   void record_queued(LineRing& ring) {
-    if (asleep_.load(std::memory_order_relaxed) || ring.holds_more_than(ring.capacity() / 4)) {
+    // Half full: every change of threads costs a worker more than a longer write does.
+    if (asleep_.load(std::memory_order_relaxed) || ring.holds_more_than(ring.capacity() / 2)) {
       wake_once();
     }
   }
