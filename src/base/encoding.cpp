@@ -76,6 +76,13 @@ std::size_t decode_groups(std::string_view text, GroupTables const& tables, char
   return at;
 }
 
+// Part of a group that ends later: digits and padding.
+bool could_go_on(std::string_view part) {
+  return std::all_of(part.begin(), part.end(), [](char c) {
+    return c == '=' || standard_values[static_cast<unsigned char>(c)] >= 0;
+  });
+}
+
 // Both digits of every byte, so that a byte costs one load and one store.
 struct DigitPairs {
   std::array<char, 512> text;
@@ -278,6 +285,7 @@ bool Base64Decoder::decode(std::string_view piece) {
   if (has_ended_) return false;
   if (!held_.empty()) {
     std::size_t const more = std::min(piece.size(), 4 - held_.size());
+    if (!could_go_on(piece.substr(0, more))) return false;
     held_.append(piece.substr(0, more));
     piece.remove_prefix(more);
     if (held_.size() == 4) {
@@ -293,9 +301,7 @@ bool Base64Decoder::decode(std::string_view piece) {
   out_.resize(before + done / 4 * 3);
   piece.remove_prefix(done);
   if (done < whole) return decode_last(piece.substr(0, 4)) && piece.size() == 4;
-  for (char const c : piece) {
-    if (c != '=' && standard_values[static_cast<unsigned char>(c)] < 0) return false;
-  }
+  if (!could_go_on(piece)) return false;
   held_.append(piece);
   return true;
 }
