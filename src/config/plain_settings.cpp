@@ -69,6 +69,7 @@ PlainSettings plain_settings(Config const& config) {
       {"limits.header_fields", word(config.limits.header_fields)},
       {"limits.uri_bytes", word(config.limits.uri_bytes)},
       {"limits.body_bytes", word(config.limits.body_bytes)},
+      {"limits.body_rate", word(config.limits.body_rate)},
       {"limits.connections", word(config.limits.connections)},
       {"limits.handshakes", word(config.limits.handshakes)},
       {"limits.certificate_chain", word(config.limits.certificate_chain)},

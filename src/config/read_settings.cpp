@@ -16,6 +16,7 @@ void read_limits(MapReader& map, Limits& limits) {
   map.number("header_fields", limits.header_fields);
   map.size("uri_bytes", limits.uri_bytes);
   map.size("body_bytes", limits.body_bytes);
+  map.size("body_rate", limits.body_rate);
   map.number("connections", limits.connections);
   map.number("handshakes", limits.handshakes);
   map.number("certificate_chain", limits.certificate_chain);

@@ -150,6 +150,7 @@ constexpr Key keys[] = {
     {"limits.header_fields", number, "100", "1..10000", "Fields of a request; above: 431"},
     {"limits.uri_bytes", size, "16KiB", "64B..1MiB", "Request target; above: 414"},
     {"limits.body_bytes", size, "unlimited", "0..1048576GiB", "Body of a request; above: 413"},
+    {"limits.body_rate", size, "100B", "0..1GiB", "Least speed of a request's body, a second, once it was waited for as long as `timeouts.body`; below: 408; 0: any"},
     {"limits.connections", number, "65536", "1..10000000", "Client connections open at once"},
     {"limits.handshakes", number, "1024", "1..1000000", "Handshakes in progress at once; others wait"},
     {"limits.certificate_chain", number, "10", "1..100", "Certificates that a client may present"},

@@ -397,6 +397,7 @@ void Build::set_limits() {
   limits.header_fields = static_cast<std::size_t>(*config_.limits.header_fields);
   limits.target_bytes = static_cast<std::size_t>(config_.limits.uri_bytes->bytes);
   limits.body_bytes = config_.limits.body_bytes->bytes;
+  limits.body_rate = config_.limits.body_rate->bytes;
   auto& timeouts = generation_->timeouts;
   timeouts.handshake = *config_.timeouts.handshake;
   timeouts.header = *config_.timeouts.header;

@@ -294,7 +294,9 @@ bool Exchange::upload_gave_up() const {
 // Runs beside the wait for the response: an origin may answer before it has read everything.
 net::Task<void> Exchange::upload() {
   auto& stream = upstream_->stream();
-  auto const source = client_reading();
+  BodyPace pace{generation_->shared->limits.body_rate, generation_->shared->timeouts.body};
+  auto source = client_reading();
+  source.pace = &pace;
   auto const sink = End{stream, upload_deadline_, *generation_->body};
   upload_result_ = co_await transfer_body(workspace_.transfer, source, request_body_, sink,
                                           upload_kind_, upload_count_, upload_surplus_);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "certgate/net/loop.hpp"
+
 namespace certgate::proxy {
 namespace {
 
@@ -150,11 +152,18 @@ net::Task<TransferResult> transfer_body(TransferBuffer& buffer, End source, Body
     }
     if (filled.last == IoStatus::want_read || filled.last == IoStatus::want_write) {
       auto const what = filled.last;
+      auto const began = net::Loop::nanoseconds();
       auto const ready = co_await wait_patiently(source, what);
       if (!ready) {
         co_return TransferResult{source.deadline.expired() ? TransferStatus::source_too_slow
                                                            : TransferStatus::source_failed,
                                  "connection_lost"};
+      }
+      if (source.pace != nullptr) {
+        source.pace->waited += std::chrono::nanoseconds{net::Loop::nanoseconds() - began};
+        if (source.pace->is_too_slow(count.payload)) {
+          co_return TransferResult{TransferStatus::source_too_slow, {}};
+        }
       }
       rounds = 0;
     } else if (++rounds == rounds_before_yield) {

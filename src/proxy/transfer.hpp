@@ -1,6 +1,7 @@
 // Carries one body from one stream to another with bounded memory and back-pressure.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -27,11 +28,27 @@ class TransferBuffer {
   std::unique_ptr<char[]> bytes_{new char[body_headroom + payload_bytes + body_tailroom]};
 };
 
-// One end of a transfer: the stream and how long it may be silent.
+// What ends a peer that sends a byte now and then: all waits for it together may take `grace` and
+// the time in which `bytes_per_second` (0: any) would have brought what came.
+struct BodyPace {
+  std::uint64_t bytes_per_second = 0;
+  std::chrono::nanoseconds grace{0};
+  std::chrono::nanoseconds waited{0};
+
+  bool is_too_slow(std::uint64_t bytes) const {
+    if (bytes_per_second == 0) return false;
+    std::chrono::duration<double> const due{static_cast<double>(bytes) /
+                                            static_cast<double>(bytes_per_second)};
+    return waited > grace + due;
+  }
+};
+
+// One end of a transfer: the stream and how long it may be silent; of a source, how slow it may be.
 struct End {
   net::Stream& stream;
   net::SocketDeadline& deadline;
   net::DeadlineList& patience;
+  BodyPace* pace = nullptr;
 };
 
 enum class TransferStatus {

@@ -70,7 +70,7 @@ def gate(tmp_path_factory):
         setup = proxy.Setup(tmp_path_factory.mktemp("gate"), origin)
         timeouts = {"handshake": "700ms", "header": "700ms", "body": "700ms", "keep_alive": "700ms",
                     "origin_connect": "700ms", "origin_response": "700ms", "drain": "1s"}
-        with setup.start(rules=[], timeouts=timeouts) as certgate:
+        with setup.start(rules=[], timeouts=timeouts, limits={"body_rate": "0B"}) as certgate:
             setup.certgate = certgate
             yield setup
             origin.release.set()
@@ -136,6 +136,24 @@ def test_threat_75_a_body_that_stops_gets_408(gate):
         client.send(f"POST /body-stops HTTP/1.1\r\n{HEAD}Content-Length: 10\r\n\r\nhalf")
         assert wire.status_of(client.read_until_close()) == 408
     assert failures(gate, "/body-stops") == ["body_timeout"]
+
+
+def test_threat_75_a_body_of_a_byte_now_and_then_gets_408(gate):
+    """Never silent for as long as timeouts.body, and ended all the same; body_rate: 0 lets it go on."""
+    with gate.start(rules=[], timeouts={"body": "700ms"}, limits={"body_rate": "1KiB"}) as strict:
+        with gate.client(strict) as client:
+            client.send(f"POST /drips HTTP/1.1\r\n{HEAD}Content-Length: 1000000\r\n\r\n")
+            client.tls.settimeout(0.05)
+            data, end = b"", time.monotonic() + proxy.PATIENCE
+            while not data and time.monotonic() < end:
+                try:
+                    client.send("x")
+                    data = client.tls.recv(4096)
+                except (TimeoutError, ssl.SSLWantReadError):
+                    continue
+            assert wire.status_of(data) == 408
+        record = strict.records(1, path="/drips")[0]
+        assert record["failure"] == "body_timeout" and record["total_us"] > 700_000
 
 
 def test_a_body_may_be_slow_as_long_as_it_goes_on(gate):

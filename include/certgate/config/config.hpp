@@ -113,6 +113,7 @@ struct Limits {
   Setting<std::uint64_t> header_fields{100};
   Setting<ByteCount> uri_bytes{kib(16)};
   Setting<ByteCount> body_bytes{unlimited};
+  Setting<ByteCount> body_rate{ByteCount{100}};  // a second; 0: any
   Setting<std::uint64_t> connections{65'536};       // open at once, all listeners
   Setting<std::uint64_t> handshakes{1'024};         // in progress at once
   Setting<std::uint64_t> certificate_chain{10};     // certificates a client may present

@@ -57,6 +57,7 @@ struct Limits {
   std::size_t header_fields = 100;
   std::size_t target_bytes = 16 * 1024;
   std::uint64_t body_bytes = UINT64_MAX;
+  std::uint64_t body_rate = 100;  // bytes a second; 0: any
 };
 
 struct Timeouts {

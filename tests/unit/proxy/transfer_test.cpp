@@ -23,6 +23,7 @@ struct Rig {
   net::SocketDeadline source_deadline{source.socket()}, sink_deadline{sink.socket()};
   std::chrono::milliseconds source_patience = patience, sink_patience = patience;
   BodyDecoder decoder;
+  BodyPace* pace = nullptr;
   TransferCount count;
   std::string surplus;
   TransferResult result;
@@ -34,7 +35,7 @@ struct Rig {
     net::start(carry(to));
   }
   net::Task<void> carry(BodyKind to) {
-    auto const from_end = End{source, source_deadline, deadlines.list(source_patience)};
+    auto const from_end = End{source, source_deadline, deadlines.list(source_patience), pace};
     auto const to_end = End{sink, sink_deadline, deadlines.list(sink_patience)};
     auto const ended =
         co_await transfer_body(buffer, from_end, decoder, to_end, to, count, surplus);
@@ -269,6 +270,41 @@ TEST(Transfer, offers_more_to_a_sink_that_takes_all_and_less_to_one_that_does_no
   EXPECT_EQ(*status, TransferStatus::complete);
   std::vector<std::size_t> const expected{careful, 2 * careful, most, most, most - 1000, careful};
   EXPECT_EQ(sink.offered, expected);
+}
+
+TEST(BodyPace, is_the_grace_and_the_time_that_the_bytes_may_take) {
+  using std::chrono::seconds;
+  struct Case {
+    int waited;
+    std::uint64_t bytes;
+    bool too_slow;
+  };
+  BodyPace pace{.bytes_per_second = 100, .grace = seconds{2}};
+  for (auto const& [waited, bytes, too_slow] :
+       {Case{2, 0, false}, Case{3, 0, true}, Case{3, 99, true}, Case{3, 100, false},
+        Case{12, 999, true}, Case{12, 1000, false}}) {
+    pace.waited = seconds{waited};
+    EXPECT_EQ(pace.is_too_slow(bytes), too_slow) << bytes;
+  }
+  pace.waited = seconds{3600};
+  EXPECT_FALSE(pace.is_too_slow(UINT64_MAX));
+  pace.bytes_per_second = 0;
+  EXPECT_FALSE(pace.is_too_slow(0));
+}
+
+TEST(Transfer, ends_for_a_source_that_is_never_silent_and_never_done) {
+  Rig rig;
+  BodyPace pace{.bytes_per_second = 1'000'000'000};
+  rig.pace = &pace;
+  rig.begin({BodyKind::length, 1'000'000}, BodyKind::length);
+  ASSERT_TRUE(rig.loop.run_until(
+      [&] {
+        if (!rig.done) rig.sender.write("x");
+        return rig.done;
+      },
+      patience));
+  EXPECT_EQ(rig.result.status, TransferStatus::source_too_slow);
+  EXPECT_LT(rig.count.payload, 1'000'000u);
 }
 
 TEST(Transfer, a_cancelled_wait_ends_it) {
