@@ -15,6 +15,9 @@ using net::Ready;
 // buffers it waits for the sink to be writable, which goes through the event loop.
 constexpr int rounds_before_yield = 4;
 
+// A TLS stream reads many records at a time into a large room, up to here before its end.
+constexpr std::size_t not_worth_reading = 20 * 1024;
+
 struct Filled {
   std::size_t bytes = 0;
   IoStatus last = IoStatus::done;  // why it stopped, when not for want of room
@@ -23,7 +26,7 @@ struct Filled {
 // As much as there is: fewer, larger writes cost fewer system calls and fill TLS records.
 Filled fill(net::Stream& source, std::span<char> room) {
   Filled filled;
-  while (filled.bytes < room.size()) {
+  while (filled.bytes + not_worth_reading < room.size()) {
     auto const result = source.try_read(room.subspan(filled.bytes));
     filled.last = result.status;
     if (result.status != IoStatus::done) break;

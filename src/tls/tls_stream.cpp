@@ -20,11 +20,54 @@ std::string& output() {
 
 constexpr std::size_t output_capacity = max_write_bytes + 8 * 1024;
 
+// What one recv() has brought for OpenSSL to take record by record. It lies in the back part of the
+// span that is read into, at least `gap_bytes` behind what is decrypted: more than OpenSSL holds of
+// what came before, so that plaintext never reaches a byte that is still to be decrypted.
+struct Received {
+  TlsStream const* stream = nullptr;  // null outside of read_many()
+  std::span<char> room;
+  char const* next = nullptr;
+  std::size_t left = 0;
+  bool asked = false;   // the socket was read
+  bool filled = false;  // and may have more
+};
+
+constexpr std::size_t gap_bytes = 20 * 1024;
+constexpr std::size_t least_for_many = 3 * gap_bytes;
+
+Received& received() {
+  static thread_local Received state;
+  return state;
+}
+
 }  // namespace
 
 int TlsStream::Transport::read(BIO* bio, char* into, int size) {
-  auto& stream = of(bio);
+  auto& ahead = received();
   BIO_clear_retry_flags(bio);
+  if (ahead.stream != &of(bio)) return receive(bio, into, size);
+  if (ahead.left == 0) {
+    if (ahead.asked) {
+      BIO_set_retry_read(bio);
+      return -1;
+    }
+    auto const wanted = static_cast<int>(ahead.room.size());
+    auto const n = receive(bio, ahead.room.data(), wanted);
+    if (n <= 0) return n;
+    ahead.asked = true;
+    ahead.filled = n == wanted;
+    ahead.next = ahead.room.data();
+    ahead.left = static_cast<std::size_t>(n);
+  }
+  auto const taken = std::min(ahead.left, static_cast<std::size_t>(size));
+  std::memcpy(into, ahead.next, taken);
+  ahead.next += taken;
+  ahead.left -= taken;
+  return static_cast<int>(taken);
+}
+
+int TlsStream::Transport::receive(BIO* bio, char* into, int size) {
+  auto& stream = of(bio);
   for (;;) {
     auto const n = ::recv(stream.socket().fd(), into, static_cast<std::size_t>(size), 0);
     if (n > 0) {
@@ -50,7 +93,9 @@ int TlsStream::Transport::write(BIO* bio, char const* from, int size) {
   auto const& stream = of(bio);
   BIO_clear_retry_flags(bio);
   auto& out = output();
-  if (stream.unsent_ && stream.unsent_->size() + out.size() >= max_unsent_bytes) {
+  // Within read_many() the answers (to key updates) are no longer than what was received.
+  bool const bounded = received().stream == &stream;
+  if (!bounded && stream.unsent_ && stream.unsent_->size() + out.size() >= max_unsent_bytes) {
     BIO_set_retry_write(bio);
     return -1;
   }
@@ -119,6 +164,9 @@ void TlsStream::set_error(std::string words) {
 
 net::IoResult TlsStream::try_read(std::span<char> into) {
   if (broken_ || ssl_ == nullptr) return {net::IoStatus::failed, 0};
+  while (into.size() >= least_for_many && !unsent_) {
+    if (auto const result = Transport::read_many(*this, into)) return *result;
+  }
   std::size_t total = 0;
   auto status = net::IoStatus::done;
   ERR_clear_error();
@@ -134,6 +182,44 @@ net::IoResult TlsStream::try_read(std::span<char> into) {
   send_output();  // a key update or an alert; what fails here fails again when writing
   if (total > 0) return {net::IoStatus::done, total};
   return {status, 0};
+}
+
+// One recv() for many records. Nothing of it is left at the end: OpenSSL takes the beginning of the
+// last record into its own buffer, as it would from the socket.
+std::optional<net::IoResult> TlsStream::Transport::read_many(TlsStream& stream,
+                                                             std::span<char> into) {
+  auto& ahead = received();
+  ahead = Received{};
+  ahead.stream = &stream;
+  auto* const ssl = stream.ssl_;
+  std::size_t total = 0;
+  auto status = net::IoStatus::done;
+  ERR_clear_error();
+  // OpenSSL would move what it has read too much of to the front of its buffer, for each record.
+  SSL_set_read_ahead(ssl, 0);
+  while (into.size() - total >= least_for_many || ahead.asked) {
+    auto room = into.size() - total;
+    if (!ahead.asked) {
+      ahead.room = into.subspan(total + gap_bytes);
+      room = gap_bytes;
+    } else if (ahead.left > 0) {
+      room = static_cast<std::size_t>(ahead.next - into.data()) - total;
+    }
+    std::size_t n = 0;
+    int const result = SSL_read_ex(ssl, into.data() + total, room, &n);
+    if (result != 1) {
+      status = stream.status_of(result);
+      break;
+    }
+    total += n;
+    if (ahead.asked && ahead.left == 0 && SSL_has_pending(ssl) == 0) break;
+  }
+  SSL_set_read_ahead(ssl, 1);
+  ahead.stream = nullptr;
+  stream.send_output();  // as in try_read()
+  if (total > 0) return net::IoResult{net::IoStatus::done, total};
+  if (status == net::IoStatus::want_read && ahead.filled) return std::nullopt;
+  return net::IoResult{status, 0};
 }
 
 net::IoResult TlsStream::try_write(std::span<char const> from) {

@@ -31,7 +31,7 @@ class Stream {
   Stream(Loop& loop, int fd) : socket_(loop, fd) {}
   virtual ~Stream() = default;
 
-  // Reads up to into.size() bytes. REQUIRES: !into.empty().
+  // Reads up to into.size() bytes; what is behind them may be overwritten. REQUIRES: !into.empty().
   virtual IoResult try_read(std::span<char> into) = 0;
   // Takes some or all of the bytes. Bytes taken may still wait inside (has_unsent()).
   virtual IoResult try_write(std::span<char const> from) = 0;

@@ -1,9 +1,9 @@
 // Encrypted bytes over a non-blocking socket: what server and client streams have in common.
 //
-// Reads go straight from the socket into OpenSSL; records that are written gather in one buffer of
-// the thread and leave in one send(). Only what the socket does not take at once is kept with the
-// connection, so an idle connection costs OpenSSL's state and little else. Used on its loop's thread
-// only.
+// Reads go straight from the socket into OpenSSL, or many records at once into a large span of the
+// caller's; records that are written gather in one buffer of the thread and leave in one send(). Only
+// what the socket does not take at once is kept with the connection, so an idle connection costs
+// OpenSSL's state and little else. Used on its loop's thread only.
 //
 // try_write takes up to max_write_bytes at a time. A read may have to write (a key update), and
 // says want_write then.

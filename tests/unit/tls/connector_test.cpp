@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <random>
+
 #include "certgate/tls/connector.hpp"
 #include "rig.hpp"
 
@@ -158,8 +160,9 @@ net::Task<void> write_everything(net::Stream& stream, std::string const& text, b
   done = true;
 }
 
-net::Task<void> read_everything(net::Stream& stream, std::string& text, bool& done) {
-  std::vector<char> buffer(10'000);
+net::Task<void> read_everything(net::Stream& stream, std::size_t room, std::string& text,
+                                bool& done) {
+  std::vector<char> buffer(room);
   for (;;) {
     auto const got = co_await net::read_some(stream, buffer);
     if (got.status != net::IoStatus::done) {
@@ -171,26 +174,73 @@ net::Task<void> read_everything(net::Stream& stream, std::string& text, bool& do
   done = true;
 }
 
-TEST(TlsStream, megabytes_pass_through_tiny_socket_buffers_both_ways) {
+std::string pattern(std::size_t size) {
+  std::string text(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>(i * 7 + i / 251);
+  return text;
+}
+
+void pass_megabytes_both_ways(std::size_t room, bool tiny_buffers) {
+  SCOPED_TRACE(std::to_string(room) + (tiny_buffers ? ", tiny buffers" : ""));
   Rig rig(any_host());
   auto const pair = dial(rig, build(trusting(authorities().server_ca)));
   ASSERT_TRUE(*pair->result);
   for (int const fd : {pair->client->socket().fd(), pair->server->server->socket().fd()}) {
     int const size = 2048;
+    if (!tiny_buffers) continue;
     ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
   }
-  std::string sent(3'000'001, '\0');
-  for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>(i * 7 + i / 251);
+  auto const sent = pattern(3'000'001);
   std::string down, up;
   bool done[4] = {};
   net::start(write_everything(*pair->server->server, sent, done[0]));
-  net::start(read_everything(*pair->client, down, done[1]));
+  net::start(read_everything(*pair->client, room, down, done[1]));
   net::start(write_everything(*pair->client, sent, done[2]));
-  net::start(read_everything(*pair->server->server, up, done[3]));
+  net::start(read_everything(*pair->server->server, room, up, done[3]));
   EXPECT_TRUE(rig.run_until([&] { return done[0] && done[1] && done[2] && done[3]; }));
   EXPECT_TRUE(down == sent);
   EXPECT_TRUE(up == sent);
+}
+
+TEST(TlsStream, megabytes_pass_both_ways_whatever_the_room_and_the_socket_buffers) {
+  for (std::size_t const room : {10'000, 64 * 1024, 256 * 1024}) {
+    pass_megabytes_both_ways(room, true);
+    pass_megabytes_both_ways(room, false);
+  }
+}
+
+TEST(TlsStream, large_and_small_reads_take_turns_on_records_of_any_size) {
+  Rig rig(any_host());
+  auto const c = rig.connect({});
+  ASSERT_TRUE(c->ok());
+  auto const sent = pattern(4'000'000);
+  std::string got;
+  std::vector<char> buffer(256 * 1024);
+  std::minstd_rand random;
+  std::size_t written = 0;
+  std::size_t most_at_once = 0;
+  while (got.size() < sent.size()) {
+    // Little enough for any socket pair.
+    while (written < sent.size() && written - got.size() < 64 * 1024) {
+      std::size_t const most[] = {100, 5'000, 16'384};
+      auto const size = std::min<std::size_t>(1 + random() % most[random() % 3], sent.size() - written);
+      ASSERT_EQ(c->client->write(std::string_view(sent).substr(written, size)), "");
+      written += size;
+      if (random() % 8 != 0) continue;
+      SSL_key_update(c->client->ssl(), static_cast<int>(random() % 2));  // answered, or not
+    }
+    std::size_t const rooms[] = {1, 100, 17'000, 60 * 1024, 64 * 1024, 256 * 1024};
+    auto const room = std::span(buffer).first(rooms[random() % 6]);
+    auto const result = c->server->try_read(room);
+    ASSERT_EQ(result.status, net::IoStatus::done);
+    got.append(buffer.data(), result.bytes);
+    most_at_once = std::max(most_at_once, result.bytes);
+    ASSERT_EQ(c->client->read(), "");  // the answers
+  }
+  EXPECT_TRUE(got == sent);
+  EXPECT_GT(most_at_once, std::size_t{32 * 1024});
+  EXPECT_EQ(c->server->try_read(buffer).status, net::IoStatus::want_read);
 }
 
 TEST(TlsStream, several_records_leave_in_one_send) {
@@ -216,12 +266,13 @@ TEST(TlsStream, several_records_leave_in_one_send) {
   EXPECT_EQ(pair->client->try_read(buffer).status, net::IoStatus::want_read);
 }
 
-TEST(TlsStream, a_peer_that_asks_for_key_updates_and_never_reads_is_bounded) {
+void ask_for_key_updates(std::size_t room) {
+  SCOPED_TRACE(room);
   Rig rig(any_host());
   auto const c = rig.connect({});
   ASSERT_TRUE(c->ok());
   auto& server = *c->server;
-  char buffer[64];
+  std::vector<char> buffer(room);
   auto status = net::IoStatus::want_read;
   for (int i = 0; i < 200'000 && status == net::IoStatus::want_read; ++i) {
     SSL_key_update(c->client->ssl(), SSL_KEY_UPDATE_REQUESTED);
@@ -231,6 +282,11 @@ TEST(TlsStream, a_peer_that_asks_for_key_updates_and_never_reads_is_bounded) {
   }
   EXPECT_EQ(status, net::IoStatus::want_write);
   EXPECT_TRUE(server.has_unsent());
+}
+
+TEST(TlsStream, a_peer_that_asks_for_key_updates_and_never_reads_is_bounded) {
+  ask_for_key_updates(64);
+  ask_for_key_updates(256 * 1024);
 }
 
 TEST(TlsStream, truncation_is_an_end_for_clients_and_a_failure_for_upstreams) {
