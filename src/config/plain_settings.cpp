@@ -71,6 +71,8 @@ PlainSettings plain_settings(Config const& config) {
       {"limits.body_bytes", word(config.limits.body_bytes)},
       {"limits.body_rate", word(config.limits.body_rate)},
       {"limits.connections", word(config.limits.connections)},
+      {"limits.connections_per_address", word(config.limits.connections_per_address)},
+      {"limits.connections_per_certificate", word(config.limits.connections_per_certificate)},
       {"limits.handshakes", word(config.limits.handshakes)},
       {"limits.certificate_chain", word(config.limits.certificate_chain)},
       {"limits.rsa_bits", word(config.limits.rsa_bits)},

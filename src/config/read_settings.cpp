@@ -18,6 +18,8 @@ void read_limits(MapReader& map, Limits& limits) {
   map.size("body_bytes", limits.body_bytes);
   map.size("body_rate", limits.body_rate);
   map.number("connections", limits.connections);
+  map.number("connections_per_address", limits.connections_per_address);
+  map.number("connections_per_certificate", limits.connections_per_certificate);
   map.number("handshakes", limits.handshakes);
   map.number("certificate_chain", limits.certificate_chain);
   map.number("rsa_bits", limits.rsa_bits);

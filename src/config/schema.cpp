@@ -152,6 +152,8 @@ constexpr Key keys[] = {
     {"limits.body_bytes", size, "unlimited", "0..1048576GiB", "Body of a request; above: 413"},
     {"limits.body_rate", size, "100B", "0..1GiB", "Least speed of a request's body, a second, once it was waited for as long as `timeouts.body`; below: 408; 0: any"},
     {"limits.connections", number, "65536", "1..10000000", "Client connections open at once"},
+    {"limits.connections_per_address", number, "0", "0..10000000", "Of them from one IPv4 address or IPv6 /64; more are closed at once; 0: no limit"},
+    {"limits.connections_per_certificate", number, "0", "0..10000000", "Of them with the same client certificate; on more, requests get 429; 0: no limit"},
     {"limits.handshakes", number, "1024", "1..1000000", "Handshakes in progress at once; others wait"},
     {"limits.certificate_chain", number, "10", "1..100", "Certificates that a client may present"},
     {"limits.rsa_bits", number, "8192", "2048..16384", "Largest RSA key of a client that is looked at"},

@@ -18,6 +18,7 @@ constexpr std::string_view failure_tokens[] = {
     "body_timeout", "body_too_large", "connection_lost", "client_certificate_required",
     "client_closed", "client_no_longer_allowed", "client_too_slow", "evaluation_failed",
     "header_timeout", "head_too_large", "misdirected_request", "no_server", "origin_closed",
+    "too_many_connections",
     "origin_refused", "origin_unreachable", "origin_certificate_rejected", "origin_tls_failed",
     "origin_connect_timeout", "origin_failed", "origin_header_too_large",
     "origin_response_truncated", "origin_timeout", "shutting_down", "truncated_body",

@@ -45,7 +45,7 @@ struct Gateway::Inside final : admin::Control {
   admin::Outcome change_denied(DenyChange::Kind kind, std::string const& body);
   std::shared_ptr<proxy::Generation const> generation_in_force() const;
   tls::ServerOptions tls_options() const;
-  void limit_connections(config::Setting<std::uint64_t> const& wanted);
+  void limit_connections(config::Limits const& limits);
   void publish_expiries();
   void register_own_metrics();
   void on_each_worker(std::function<void(proxy::Worker&)> const& work);

@@ -175,7 +175,7 @@ Result<Receipt, Diagnostics> Gateway::Inside::try_reload() {
     auto const adopted = worker.adopt(generation);
     if (!adopted) log.error("a worker cannot take the new hosts: " + adopted.error().detail);
   });
-  limit_connections(wanted->limits.connections);
+  limit_connections(wanted->limits);
   auto serves = listeners;
   take_listeners(serves, std::move(*opened), workers);
   background.post([this, origins = generation->origins] { health->watch(origins); });

@@ -56,7 +56,7 @@ Result<void, Diagnostics> Gateway::Inside::start_workers() {
     ticket_keys = std::make_shared<tls::TicketKeys>(rotation, longest);
   }
   descriptors = raise_descriptor_limit();
-  limit_connections(config->limits.connections);
+  limit_connections(config->limits);
   workers.resize(worker_count(*config));
   for (std::size_t i = 0; i < workers.size(); ++i) {
     proxy::WorkerOptions worker;
@@ -78,7 +78,11 @@ Result<void, Diagnostics> Gateway::Inside::start_workers() {
 }
 
 // What cannot be kept is said: loudly when somebody asked for it.
-void Gateway::Inside::limit_connections(config::Setting<std::uint64_t> const& wanted) {
+void Gateway::Inside::limit_connections(config::Limits const& limits) {
+  connections->by_address.set_limit(static_cast<std::size_t>(*limits.connections_per_address));
+  connections->by_certificate.set_limit(
+      static_cast<std::size_t>(*limits.connections_per_certificate));
+  auto const& wanted = limits.connections;
   auto const possible = connections_within(descriptors, static_cast<std::size_t>(*wanted));
   bool const is_news = connections->limit.exchange(possible) != possible;
   if (possible == *wanted || !is_news) return;

@@ -179,6 +179,11 @@ void register_process_metrics(telemetry::MetricRegistry& registry,
                      "Connections closed at once because certgate_connection_limit were open",
                      MetricType::counter,
                      [&connections, one] { return one(connections.refused.load()); });
+  registry.read_with("certgate_connections_refused_by_address_total",
+                     "Connections closed at once because limits.connections_per_address of their "
+                     "address were open",
+                     MetricType::counter,
+                     [&connections, one] { return one(connections.refused_by_address.load()); });
   registry.read_with("certgate_tls_sessions", "TLS sessions kept for resumption",
                      MetricType::gauge, [&sessions, one] { return one(sessions.size()); });
 }

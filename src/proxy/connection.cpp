@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "access.hpp"
+#include "certgate/telemetry/log.hpp"
 #include "exchange.hpp"
 #include "proxy_header.hpp"
 
@@ -29,20 +30,35 @@ constexpr std::string_view plain_http_answer =
 
 }  // namespace
 
+std::optional<ConnectionTally::Place> take_address_place(ConnectionCount& count,
+                                                         IpAddress const& address) {
+  auto place = count.by_address.take(ConnectionTally::key_of(address));
+  if (place) return place;
+  count.refused_by_address.fetch_add(1, std::memory_order_relaxed);
+  static telemetry::LogLimit log_limit;
+  telemetry::process_log().warning(
+      log_limit, "connection closed at once: its address has as many as it may",
+      {{"address", address.to_string()}, {"limit", count.by_address.limit()}});
+  return std::nullopt;
+}
+
 void Connection::start(Workspace& workspace, int fd, IpEndpoint peer,
-                       std::shared_ptr<ListenerSettings const> listener) {
+                       std::shared_ptr<ListenerSettings const> listener,
+                       ConnectionTally::Place place) {
   std::unique_ptr<Connection> connection(
-      new Connection(workspace, fd, peer, std::move(listener)));
+      new Connection(workspace, fd, peer, std::move(listener), std::move(place)));
   run(std::move(connection));
 }
 
 Connection::Connection(Workspace& workspace, int fd, IpEndpoint peer,
-                       std::shared_ptr<ListenerSettings const> listener)
+                       std::shared_ptr<ListenerSettings const> listener,
+                       ConnectionTally::Place place)
     : workspace_(workspace),
       stream_(workspace.loop, fd, *workspace.tls),
       deadline_(stream_.socket()),
       peer_(peer),
-      listener_(std::move(listener)) {
+      listener_(std::move(listener)),
+      address_place_(std::move(place)) {
   next_ = workspace_.connections;
   if (next_ != nullptr) next_->previous_ = this;
   workspace_.connections = this;
@@ -110,6 +126,9 @@ net::Task<bool> Connection::shake_hands() {
   if (listener_->proxy_protocol != ProxyProtocol::off) {
     auto const ok = co_await read_proxy_header(*generation);
     if (!ok) co_return false;
+    auto place = take_address_place(*workspace_.options.connections, peer_.address);
+    if (!place) co_return false;
+    address_place_ = std::move(*place);
   }
   auto& limit = *generation->handshake;
   auto const result = co_await stream_.handshake(limit);
@@ -125,9 +144,21 @@ net::Task<bool> Connection::shake_hands() {
     co_return false;
   }
   established_ = true;
+  take_certificate_place();
   record_handshake(*this);
   stream_.release_memory();
   co_return true;
+}
+
+// The client is told in answer to its first request: a connection that is closed behind a handshake
+// that succeeded says nothing to anybody.
+void Connection::take_certificate_place() {
+  auto const& chain = session().chain;
+  if (chain == nullptr) return;
+  auto& tally = workspace_.options.connections->by_certificate;
+  auto place = tally.take(ConnectionTally::key_of(chain->leaf().fingerprint()));
+  surplus_ = !place;
+  if (place) certificate_place_ = std::move(*place);
 }
 
 net::Task<bool> Connection::read_proxy_header(WorkerGeneration const& generation) {

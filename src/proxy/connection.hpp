@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "certgate/tls/server_stream.hpp"
 #include "workspace.hpp"
@@ -20,10 +21,17 @@ struct Judgement {
   x509::Verdict verdict;
 };
 
+// The address's place for one more connection. nullopt: it has as many as it may, which has been
+// counted and logged.
+std::optional<ConnectionTally::Place> take_address_place(ConnectionCount& count,
+                                                         IpAddress const& address);
+
 class Connection {
  public:
+  // `place` is its client's in by_address; not counted yet when a PROXY header tells the address.
   static void start(Workspace& workspace, int fd, IpEndpoint peer,
-                    std::shared_ptr<ListenerSettings const> listener);
+                    std::shared_ptr<ListenerSettings const> listener,
+                    ConnectionTally::Place place);
   ~Connection();
 
   Workspace& workspace() { return workspace_; }
@@ -46,14 +54,17 @@ class Connection {
   void drain();      // ends it now if it is idle, else after the exchange
   void interrupt();  // ends every wait, that of the exchange for its origin too
   bool is_interrupted() const { return interrupted_; }
+  // The client's certificate has as many other connections as it may: no request is served.
+  bool is_surplus() const { return surplus_; }
   Connection* next() const { return next_; }
 
  private:
   Connection(Workspace& workspace, int fd, IpEndpoint peer,
-             std::shared_ptr<ListenerSettings const> listener);
+             std::shared_ptr<ListenerSettings const> listener, ConnectionTally::Place place);
   static net::Detached run(std::unique_ptr<Connection> self);
   net::Task<bool> read_proxy_header(WorkerGeneration const& generation);
   net::Task<bool> shake_hands();
+  void take_certificate_place();
   bool has_request() const { return carried > 0 || stream_.has_buffered(); }
   void begin_idling();
   void end_idling();
@@ -67,10 +78,13 @@ class Connection {
   IpEndpoint peer_;
   IpEndpoint local_;
   std::shared_ptr<ListenerSettings const> listener_;
+  ConnectionTally::Place address_place_;
+  ConnectionTally::Place certificate_place_;
   Judgement judgement_;
   bool idle_ = false;
   bool established_ = false;
   bool interrupted_ = false;
+  bool surplus_ = false;
   Connection* previous_ = nullptr;
   Connection* next_ = nullptr;
 };

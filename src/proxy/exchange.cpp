@@ -73,8 +73,9 @@ Exchange::~Exchange() {
 
 net::Task<AfterExchange> Exchange::run() {
   auto const received = co_await receive_head();
+  if (connection_.is_surplus()) persistence_ = http::Persistence::close;
   if (received == Head::gone) co_return after_ = AfterExchange::gone;
-  if (received == Head::refused || !admit() || !find_site() || !judge()) {
+  if (received == Head::refused || !admit() || !has_place() || !find_site() || !judge()) {
     auto const status = refused_.status;
     auto const failure = refused_.reason;
     auto const* const custom = decision_.response;
@@ -202,6 +203,13 @@ bool Exchange::admit() {
     return false;
   }
   return true;
+}
+
+// RFC 6585 §4 leaves to the server who the user is and how his requests are counted.
+bool Exchange::has_place() {
+  if (!connection_.is_surplus()) return true;
+  refused_ = {429, "too_many_connections"};
+  return false;
 }
 
 // The host that answers, if this connection may speak for it. RFC 9110 §15.5.20: 421 "indicates

@@ -49,6 +49,7 @@ class Exchange final : private net::ReadableObserver {
   net::Task<Head> receive_head();
   bool grow_block();
   bool admit();                 // false: refused_ says why
+  bool has_place();             // false: likewise; its certificate has too many connections
   bool find_site();             // false: likewise
   bool judge();                 // false: likewise, or blocked
   policy::Facts facts();

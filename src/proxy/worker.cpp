@@ -108,7 +108,16 @@ bool Acceptor::accept_waiting() {
       note_full(connections.limit.load(std::memory_order_relaxed));
       continue;
     }
-    Connection::start(workspace_, fd, peer, settings_);
+    ConnectionTally::Place place;
+    if (settings_->proxy_protocol == ProxyProtocol::off) {
+      auto taken = take_address_place(connections, peer.address);
+      if (!taken) {
+        ::close(fd);
+        continue;
+      }
+      place = std::move(*taken);
+    }
+    Connection::start(workspace_, fd, peer, settings_, std::move(place));
   }
   return false;
 }

@@ -311,10 +311,14 @@ def client_context(server_ca, identity=None, version=None):
 class Client:
     """A kept-alive TLS connection that speaks HTTP/1.1 by hand."""
 
-    def __init__(self, port, context, host="api.example.com", session=None, address="127.0.0.1"):
-        raw = socket.create_connection((address, port), timeout=PATIENCE)
+    def __init__(self, port, context, host="api.example.com", session=None, address="127.0.0.1",
+                 source=None, preamble=b""):
+        """`source`: the address to come from. `preamble`: what is sent before TLS begins."""
+        raw = socket.create_connection((address, port), timeout=PATIENCE,
+                                       source_address=(source, 0) if source else None)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
+            raw.sendall(preamble)
             self.tls = context.wrap_socket(raw, server_hostname=host, session=session)
         except BaseException:
             raw.close()

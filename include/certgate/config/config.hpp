@@ -113,12 +113,14 @@ struct Limits {
   Setting<std::uint64_t> header_fields{100};
   Setting<ByteCount> uri_bytes{kib(16)};
   Setting<ByteCount> body_bytes{unlimited};
-  Setting<ByteCount> body_rate{ByteCount{100}};  // a second; 0: any
-  Setting<std::uint64_t> connections{65'536};       // open at once, all listeners
-  Setting<std::uint64_t> handshakes{1'024};         // in progress at once
-  Setting<std::uint64_t> certificate_chain{10};     // certificates a client may present
-  Setting<std::uint64_t> rsa_bits{8'192};           // largest client key that is looked at
-  Setting<std::uint64_t> expression_length{4'096};  // bytes of one expression
+  Setting<ByteCount> body_rate{ByteCount{100}};           // a second; 0: any
+  Setting<std::uint64_t> connections{65'536};             // open at once, all listeners
+  Setting<std::uint64_t> connections_per_address{0};      // 0: no limit
+  Setting<std::uint64_t> connections_per_certificate{0};  // 0: no limit
+  Setting<std::uint64_t> handshakes{1'024};               // in progress at once
+  Setting<std::uint64_t> certificate_chain{10};           // certificates a client may present
+  Setting<std::uint64_t> rsa_bits{8'192};                 // largest client key that is looked at
+  Setting<std::uint64_t> expression_length{4'096};        // bytes of one expression
   friend bool operator==(Limits const&, Limits const&) = default;
 };
 

@@ -1,6 +1,7 @@
 // One worker: a thread's loop with its listeners, connections, pools and caches.
 //
-// Nothing is shared between workers on the data path. Everything but loop() and build() is to be
+// Nothing is shared between workers on the data path, but for the counts of open connections.
+// Everything but loop() and build() is to be
 // called on the loop's own thread (post to it): a reload is a message.
 #pragma once
 
@@ -14,6 +15,7 @@
 #include "certgate/base/clock.hpp"
 #include "certgate/base/ip.hpp"
 #include "certgate/net/loop.hpp"
+#include "certgate/proxy/connection_tally.hpp"
 #include "certgate/proxy/generation.hpp"
 #include "certgate/telemetry/access_log.hpp"
 #include "certgate/telemetry/metrics.hpp"
@@ -36,6 +38,9 @@ struct ConnectionCount {
   std::atomic<std::size_t> open{0};
   std::atomic<std::size_t> limit{65'536};
   std::atomic<std::uint64_t> refused{0};  // closed at once because so many were open
+  ConnectionTally by_address;
+  ConnectionTally by_certificate;
+  std::atomic<std::uint64_t> refused_by_address{0};  // closed at once because of by_address
 };
 
 struct WorkerOptions {
