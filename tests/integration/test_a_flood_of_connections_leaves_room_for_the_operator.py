@@ -26,7 +26,8 @@ def metric(certgate, name):
 def test_more_clients_than_descriptors_do_not_shut_the_operator_out(setup):
     """Status, metrics and a reload work while a flood lasts, and the log says what to do."""
     admin = {"address": f"unix:{setup.folder}/admin.sock"}
-    with setup.start(through=("prlimit", "--nofile=160:160"), admin=admin) as certgate:
+    with setup.start(through=("prlimit", "--nofile=160:160"), admin=admin,
+                     timeouts={"handshake": "1h"}) as certgate:  # nobody leaves while others come
         log = certgate.log()
         assert re.search(r"may open only 160 files .*96 connections", log), log
         assert metric(certgate, "certgate_connection_limit") == 96
