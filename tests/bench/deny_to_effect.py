@@ -24,6 +24,8 @@ import tempfile
 import threading
 import time
 
+from cryptography import x509
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import peers  # noqa: E402
 import proxy  # noqa: E402  (peers knows the way to the black-box tests)
@@ -109,7 +111,7 @@ def deny(setup, certgate, identity):
 
 def swap(setup, certgate, identity):
     setup.ca.revoked.append((identity.certificate.serial_number,
-                             proxy.x509.ReasonFlags.key_compromise))
+                             x509.ReasonFlags.key_compromise))
     seen = certgate.log().count("revocations renewed")
     began = time.monotonic_ns()
     setup.ca.write_crl()
