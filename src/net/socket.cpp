@@ -258,6 +258,9 @@ Task<Result<void>> connect(Socket& socket, SocketAddress const& address) {
     co_return fail(not_connected(address, begun));
   }
   socket.assign(fd);
+  if (!socket.is_open()) {
+    co_return fail(ErrorCode::exhausted, "the system watches no more descriptors for this user");
+  }
   if (begun == 0) co_return Result<void>{};
   auto const ready = co_await socket.writable();
   if (ready == Ready::cancelled) {
