@@ -197,7 +197,7 @@ int demo(DemoOptions const& options) {
     auto const curl = "curl --cacert " + path +
                       "/server-ca.pem --resolve api.example.com:" + port + ":127.0.0.1";
     auto const url = "https://api.example.com:" + port + "/v1/hello";
-    std::printf("\nTry it yourself, at last without a certificate:\n\n");
+    std::printf("\nTry it yourself; the last line has no certificate:\n\n");
     for (auto const& one : cases) {
       auto const identity = path + "/" + one.client;
       std::printf("  %s --cert %s.pem --key %s.key %s\n", curl.c_str(), identity.c_str(),
