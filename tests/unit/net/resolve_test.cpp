@@ -1,3 +1,4 @@
+// Names and addresses as the operating system resolves them, and what it says of those it cannot.
 #include "certgate/net/resolve.hpp"
 
 #include <gtest/gtest.h>
