@@ -97,19 +97,21 @@ Answer closes_when_reused(int& served, int number) {
   return {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Then::keep};
 }
 
+// The answer to a request that the origin meets with the end of a kept connection.
+std::string ask_on_a_dying_connection(WorkerRig& rig, std::string const& method) {
+  rig.start();
+  rig.origin_server->answer = [served = 0](auto const&, int number) mutable {
+    return closes_when_reused(served, number);
+  };
+  auto& client = rig.connect();
+  EXPECT_THAT(client.get(), StartsWith(ok));
+  return client.ask(method + " / HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 0\r\n\r\n");
+}
+
 TEST(WorkerRetry, an_idempotent_request_is_repeated_once_when_a_kept_connection_dies) {
   for (std::string const method : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}) {
     WorkerRig rig;
-    rig.start();
-    int served = 0;
-    rig.origin_server->answer = [&](auto const&, int number) {
-      return closes_when_reused(served, number);
-    };
-    auto& client = rig.connect();
-    EXPECT_THAT(client.get(), StartsWith(ok));
-    EXPECT_THAT(client.ask(method + " / HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 0\r\n\r\n"),
-                StartsWith(ok))
-        << method;
+    EXPECT_THAT(ask_on_a_dying_connection(rig, method), StartsWith(ok)) << method;
     ASSERT_EQ(rig.origin_server->requests.size(), 3u) << method;
     EXPECT_EQ(rig.origin_server->requests[1].text, rig.origin_server->requests[2].text) << method;
     EXPECT_EQ(rig.origin_server->requests[2].connection, 1) << method;
@@ -119,16 +121,7 @@ TEST(WorkerRetry, an_idempotent_request_is_repeated_once_when_a_kept_connection_
 TEST(WorkerRetry, what_may_have_had_an_effect_is_not_repeated) {
   for (std::string const method : {"POST", "PATCH", "MERGE"}) {
     WorkerRig rig;
-    rig.start();
-    int served = 0;
-    rig.origin_server->answer = [&](auto const&, int number) {
-      return closes_when_reused(served, number);
-    };
-    auto& client = rig.connect();
-    EXPECT_THAT(client.get(), StartsWith(ok));
-    EXPECT_THAT(client.ask(method + " / HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 0\r\n\r\n"),
-                StartsWith("HTTP/1.1 502"))
-        << method;
+    EXPECT_THAT(ask_on_a_dying_connection(rig, method), StartsWith("HTTP/1.1 502")) << method;
     EXPECT_EQ(rig.origin_server->requests.size(), 2u) << method;
   }
 }
