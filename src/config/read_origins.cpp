@@ -157,6 +157,10 @@ std::vector<Origin> read_origins(MapReader& top, std::vector<bool>& whole) {
     }
     name = value.next();
   }
+  if (origins.empty()) {
+    top.reading().wrong(map, "no origins: there is nowhere to send a request",
+                        "write `api:` and below it `servers: [\"http://127.0.0.1:9000\"]`");
+  }
   return origins;
 }
 
