@@ -171,7 +171,7 @@ constexpr Key keys[] = {
     {"crl_refresh.watch", duration, "5s", "0..1d", "How often files and directories are looked at; 0: only at reload"},
     {"crl_refresh.interval", duration, "1h", "100ms..30d", "Longest time between two fetches of a URL; sooner when nextUpdate says so"},
     {"crl_refresh.retry", duration, "1m", "100ms..1d", "First wait after a failed fetch; doubles up to `interval`"},
-    {"crl_refresh.timeout", duration, "30s", "100ms..1h", "Longest time for one fetch, redirects included"},
+    {"crl_refresh.timeout", duration, "30s", "100ms..1h", "Longest time for one fetch, redirects and deltas included"},
     {"crl_refresh.start_wait", duration, "5s", "0..5m", "How long a start waits for lists that were never fetched before; then their clients are not verified until they come"},
     {"crl_refresh.max_bytes", size, "64MiB", "1KiB..512MiB", "Largest CRL that is fetched"},
     {"crl_refresh.ca", path, "", "", "PEM file with the CAs of https:// servers of CRLs; one or a list; without it the system's"},

@@ -1,6 +1,7 @@
 #include "list_fetch.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "certgate/x509/distribution_points.hpp"
 #include "certgate/x509/pem.hpp"
@@ -109,12 +110,14 @@ void ListFetch::prepare(fetch::Url const& url, CrlFetchSettings const& settings)
   request_.authorities = settings.authorities;
   request_.addresses = settings.addresses;
   request_.max_bytes = settings.max_bytes;
-  request_.time = settings.timeout;
+  auto const left = ends_at_ - net::Loop::coarse_milliseconds();
+  request_.time = std::chrono::milliseconds{std::max<std::int64_t>(left, 1)};
   request_.accept = "application/pkix-crl, application/octet-stream;q=0.5, */*;q=0.1";
 }
 
 net::Task<Result<ListFetched>> ListFetch::run(CrlUrl url, CrlFetchSettings settings,
                                               CrlStore::List known) {
+  ends_at_ = net::Loop::coarse_milliseconds() + settings.timeout.count();
   prepare(url.url, settings);
   if (known != nullptr) request_.known = known->validators;
   auto answer = co_await get_.run(request_);
@@ -134,8 +137,8 @@ net::Task<Result<ListFetched>> ListFetch::run(CrlUrl url, CrlFetchSettings setti
   }
   auto const before = known != nullptr ? lists_of_kind(known->lists, true) : Lists();
   if (!has_delta && !before.empty()) {
-    auto const taken = put_together(*fetched, before, url, known);
-    if (!taken) co_return fail(taken.error());
+    // When it does not fit the new list (another scope, another key), that one is in force alone.
+    static_cast<void>(put_together(*fetched, before, url, known));
   }
   if (known != nullptr && !fetched->is_unchanged) {
     auto const newer = refuse_step_back(fetched->list, *known);

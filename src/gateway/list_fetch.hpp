@@ -3,9 +3,10 @@
 // RFC 5280 §5.2.6: a complete list names in freshestCRL where its delta lies; a certificate may, too
 // (§4.2.1.15). Deltas are fetched where `crl_distribution_points` allows it, under the same rules as
 // the list, and are judged together with it. One that cannot be had or used leaves the complete list
-// in force, with the delta that was there before.
+// in force, with the delta that was there before if that belongs to it. `timeout` is for all of it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "certgate/fetch/get.hpp"
@@ -41,6 +42,7 @@ class ListFetch {
 
   fetch::Get get_;
   fetch::Request request_;
+  std::int64_t ends_at_ = 0;  // net::Loop::coarse_milliseconds()
   bool is_cancelled_ = false;
 };
 

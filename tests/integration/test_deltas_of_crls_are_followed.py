@@ -1,6 +1,7 @@
 """A delta that a fetched list, or a CA, names is fetched, judged and put in force with the list."""
 
 import datetime
+import json
 
 import pytest
 from cryptography import x509
@@ -111,6 +112,43 @@ def test_a_bad_delta_changes_nothing_and_is_told(setup, server, kind):
         wait_for_log(gate, f"CRL fetched again: the delta of {server.address}")
         wait_for(thief, 200)
         assert client.get().status == 403
+
+
+def test_a_new_list_of_another_scope_does_not_wait_for_its_delta(setup, server):
+    """The delta that was there belongs to the old list: it must not hold the new one back."""
+    device, lost, next_lost = (setup.ca.issue(name) for name in ("sensor-7", "lost", "next"))
+    point = freshest(f"{server.url}/delta.crl")
+    site = DeltaServer(server, signed(setup.ca, number=10, extensions=[point]),
+                       delta(setup.ca, number=11, base=10, revoked=[lost]))
+    config = config_of(setup, server.address, client_auth=FOLLOW)
+    with setup.start(config) as gate, setup.client(gate, next_lost) as client, \
+            Bystander(setup, gate, device):
+        assert client.get().status == 200
+        site.bodies["/delta.crl"] = send_raw(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+        users = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+        site.bodies["/clients.crl"] = signed(setup.ca, number=20, revoked=[lost, next_lost],
+                                             extensions=[point, (users, True)])
+        wait_for(client, 403)
+
+
+def test_a_delta_that_never_comes_takes_no_more_time_than_the_list_may(setup, server):
+    device, lost = setup.ca.issue("sensor-7"), setup.ca.issue("lost")
+    base = signed(setup.ca, number=10, revoked=[lost], extensions=[
+        freshest(*(f"{server.url}/delta-{number}.crl" for number in range(20)))])
+
+    def never(handler, request):
+        server.over.wait(proxy.PATIENCE)
+        handler.close_connection = True
+
+    site = DeltaServer(server, base, never)
+    site.bodies.update({f"/delta-{number}.crl": never for number in range(20)})
+    config = config_of(setup, server.address, client_auth=FOLLOW, crl_refresh=refresh(timeout="1s"))
+    proxy.write_whole(setup.folder / "certgate.yaml", json.dumps(config))
+    checked = proxy.run("check", "--online", "--config", setup.folder / "certgate.yaml", status=1)
+    assert "first: 1 revoked, number 0A" in checked.stdout
+    with setup.start(config) as gate, setup.client(gate, lost) as thief, \
+            setup.client(gate, device) as client:
+        assert (thief.get().status, client.get().status) == (403, 200)
 
 
 def test_a_certificate_may_name_the_delta_of_its_issuer(setup, server):
