@@ -31,21 +31,22 @@ bool is_hex(std::string_view text) {
 
 // Letter case and separators are told of by the checker.
 Flaw judge_serial(std::string_view text) {
-  auto digits = text.substr(text.starts_with('-') ? 1 : 0);
+  auto const sign = std::string(text.starts_with('-') ? "-" : "");
+  auto digits = text.substr(sign.size());
   if (digits.empty() || digits.find_first_of(":- ") != digits.npos) return {};
   if (digits.starts_with("0x") || digits.starts_with("0X")) {
     return Impossible{"a serial number is written without 0x",
-                      "write " + in_quotes(digits.substr(2))};
+                      "write " + in_quotes(sign + std::string{digits.substr(2)})};
   }
   if (!is_hex(digits)) return Impossible{"a serial number is hexadecimal", "0-9 and A-F"};
   if (digits.size() % 2 != 0) {
     return Impossible{"a serial number has an even number of digits",
-                      "write " + in_quotes("0" + std::string{digits})};
+                      "write " + in_quotes(sign + "0" + std::string{digits})};
   }
   if (digits.size() > 2 && digits.starts_with("00")) {
     auto const first = std::min(digits.find_first_not_of('0'), digits.size() - 1);
     return Impossible{"a serial number has no leading 00",
-                      "write " + in_quotes(digits.substr(first - first % 2))};
+                      "write " + in_quotes(sign + std::string{digits.substr(first - first % 2)})};
   }
   return {};
 }
@@ -76,6 +77,7 @@ Flaw judge_host(std::string_view text) {
 }
 
 Flaw judge_path(std::string_view text, bool is_normalised) {
+  if (text == "*") return {};  // of OPTIONS (RFC 9112 §3.2.4)
   if (!text.starts_with('/')) {
     return Impossible{"a path begins with `/`", "write " + in_quotes("/" + std::string{text})};
   }
@@ -113,10 +115,6 @@ Flaw judge_value(Field field, std::string_view text) {
     case Field::path_extension:
       if (!text.starts_with('.')) return {};
       return Impossible{"an extension is written without its dot",
-                        "write " + in_quotes(text.substr(1))};
-    case Field::query:
-      if (!text.starts_with('?')) return {};
-      return Impossible{"a query is written without its `?`",
                         "write " + in_quotes(text.substr(1))};
     case Field::version:
       return judge_one_of(text, {"HTTP/1.0", "HTTP/1.1"}, "certgate speaks HTTP/1");
