@@ -33,7 +33,7 @@ constexpr std::string_view failure_tokens[] = {
     "bad_target_character", "bad_target_form", "bad_trailer", "bad_version", "bare_cr", "bare_lf",
     "chunk_extension_too_long", "chunk_size_overflow", "chunk_size_too_long", "connect_refused",
     "empty_line", "empty_target", "folded_field", "forbidden_trailer", "hidden_dot_segment",
-    "length_and_encoding", "no_host", "nul_in_path", "repeated_encoding", "repeated_host",
+    "length_and_encoding", "no_host", "nul_in_path", "overlong_utf8", "repeated_encoding", "repeated_host",
     "repeated_length", "target_too_long", "too_many_fields", "too_many_trailers", "trace_refused",
     "trailers_too_large", "user_information", "bad_status", "bad_reason", "body_not_allowed",
     "unasked_upgrade"};

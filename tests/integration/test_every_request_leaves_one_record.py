@@ -94,6 +94,7 @@ def test_every_refusal_leaves_exactly_one_record_with_its_reason(setup):
             (b"POST / HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 2000\r\n\r\n", 413),
             (b"GET /dead HTTP/1.1\r\nHost: api.example.com\r\n\r\n", 502),
             (b"GET /nobody HTTP/1.1\r\nHost: api.example.com\r\n\r\n", None),   # 502 or 503
+            (b"GET /%c0%ae HTTP/1.1\r\nHost: api.example.com\r\n\r\n", 400),
             (b"GET / HTTP/1.1\r\nHost: api", 408),                               # never finished
         ]
         with setup.start(config) as certgate:
