@@ -88,6 +88,19 @@ int status_of(std::vector<gateway::CrlAnswer> const& addresses, UnixSeconds at) 
   return all_good ? 0 : 1;
 }
 
+int refuse(CheckOptions const& options, Diagnostics told) {
+  // What has to be mended first; within each kind in the order of the places.
+  std::stable_partition(told.items().begin(), told.items().end(), [](auto const& diagnostic) {
+    return diagnostic.severity == Severity::error;
+  });
+  if (options.json) {
+    std::puts(format_json(options.path, false, told, {}, nullptr).c_str());
+  } else {
+    std::fputs(render(told).c_str(), stderr);
+  }
+  return 2;
+}
+
 int check(CheckOptions const& options) {
   auto at = SystemClock{}.unix_seconds();
   if (!options.at.empty() && !parse_moment(options.at, at)) {
@@ -95,28 +108,13 @@ int check(CheckOptions const& options) {
     return 2;
   }
   auto const checked = gateway::check(options.path, at);
-  if (!checked) {
-    // What has to be mended first; within each kind in the order of the places.
-    auto told = checked.error();
-    std::stable_partition(told.items().begin(), told.items().end(), [](auto const& diagnostic) {
-      return diagnostic.severity == Severity::error;
-    });
-    if (options.json) {
-      std::puts(format_json(options.path, false, told, {}, nullptr).c_str());
-    } else {
-      std::fputs(render(told).c_str(), stderr);
-    }
-    return 2;
-  }
+  if (!checked) return refuse(options, checked.error());
   auto told = checked->built.warnings;
   if (!options.offline && !options.dump) told.add_all(gateway::ask_origins(*checked, at));
   std::vector<gateway::CrlAnswer> addresses;
   if (options.online) {
     auto asked = gateway::ask_crl_addresses(*checked);
-    if (!asked) {
-      std::fputs(render(asked.error()).c_str(), stderr);
-      return 2;
-    }
+    if (!asked) return refuse(options, asked.error());
     addresses = std::move(*asked);
   }
   int const status = status_of(addresses, at);
@@ -148,7 +146,8 @@ void add_check_command(CLI::App& root, int& exit_status) {
       ->capture_default_str();
   command->add_option("--at", options->at,
                       "Judge certificates and CRLs as on that day (2027-01-31, UTC)");
-  command->add_flag("--dump", options->dump, "Print the configuration with every default filled in");
+  auto* const dump = command->add_flag("--dump", options->dump,
+                                       "Print the configuration with every default filled in");
   auto* const offline =
       command->add_flag("--offline", options->offline,
                         "Do not connect to https:// origins to look at their certificates");
@@ -156,7 +155,8 @@ void add_check_command(CLI::App& root, int& exit_status) {
       ->add_flag("--online", options->online,
                  "Also fetch the CRL of every configured address, and say what each gives; nothing "
                  "is kept")
-      ->excludes(offline);
+      ->excludes(offline)
+      ->excludes(dump);
   command->add_flag("--json", options->json, "Print one JSON object: diagnostics and expiries");
   command->footer(
       "Exit status: 0 valid (there may be warnings), 1 valid but --online found a CRL address that\n"

@@ -86,6 +86,11 @@ def test_check_online_says_what_the_delta_gives(setup, server):
     assert "web page" in told["clients.crl"]["delta_problem"] and "NOT fetched: it is a web page" in text
 
 
+def test_check_online_is_not_asked_for_a_dump(setup):
+    refused = proxy.run("check", "--online", "--dump", "--config", setup.folder / "none.yaml", status=2)
+    assert "--dump" in refused.stderr and "--online" in refused.stderr
+
+
 def test_check_without_addresses_has_nobody_to_ask(setup):
     config = setup.config()
     assert "no CRL address is configured" in online(setup, config)[0]
