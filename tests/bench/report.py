@@ -20,6 +20,8 @@ PEER_NAMES = {"nginx": "nginx", "nginx-cache": "nginx, sessions cached", "haprox
 
 
 def spread(values, digits=2):
+    if values["min"] == values["max"]:
+        return f"{values['median']:.{digits}f}"
     return f"{values['median']:.{digits}f} [{values['min']:.{digits}f}–{values['max']:.{digits}f}]"
 
 
