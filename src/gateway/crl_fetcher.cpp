@@ -150,7 +150,7 @@ void CrlFetcher::Source::note_delta(std::string const& delta_url, std::string co
   auto const whose = "the delta of " + url_.text() + " from " + delta_url;
   if (!problem.empty() && (is_news || is_worth_a_line(delta_failures_in_a_row_))) {
     owner_.target_.log(LogLevel::warning, "CRL not fetched: " + whose + ": " + problem +
-                                              "; the complete list stays in force, failures in a "
+                                              "; the list stays in force, with the delta it has; failures in a "
                                               "row: " + std::to_string(delta_failures_in_a_row_));
   } else if (problem.empty() && was_away && !delta_url.empty()) {
     owner_.target_.log(LogLevel::info, "CRL fetched again: " + whose);
