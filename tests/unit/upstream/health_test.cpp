@@ -51,9 +51,9 @@ class Answering {
       }
       std::lock_guard const lock(mutex_);
       request_ = request;
+      ++count_;  // before the answer: who has read it may ask how many there were
       ::send(peer, answer_.data(), answer_.size(), MSG_NOSIGNAL);
       ::close(peer);
-      ++count_;
     }
   }
 
