@@ -5,11 +5,11 @@ Each round a client certificate is taken away from under its open keep-alive con
 WebSocket, once by `certgate deny` and once by a CRL that is renamed into place. Measured, from the
 end of the command, or from the receipt of the new list in the log: when every connection has had
 its refusal, whether one request was still accepted, when the tunnel was cut; and what the latency
-of other clients (open loop) was meanwhile, beside that with the same requests and no change.
+of other clients (open loop) was meanwhile, beside that with the same requests and no change. What
+the asking itself took of the CPUs, and the proxy, is there too. The rows of docs/performance.md come
+at the end.
 
   tests/bench/deny_to_effect.py --binary build/release/certgate --tools build/bench/tests/bench
-
-On a busy machine `chrt --rr 1` before it keeps other work from taking the CPU in between.
 """
 
 import argparse
@@ -146,13 +146,32 @@ def one_round(setup, arguments, take_away, number):
         during = others(load, certgate.port, other, 2)
         time.sleep(0.7)
         moment, facts = take_away(setup, certgate, identity)
+        busy = peers.scheduled_seconds(certgate.process.pid)
         facts.update(crowd.ask(moment))
+        facts["proxy_cpu_ms"] = round((peers.scheduled_seconds(certgate.process.pid) - busy) * 1e3, 2)
         facts["tunnel_ms"] = tunnel.milliseconds_after(moment)
         facts["others_p99_us"] = {"before": before["p99"], "during": latency(during)["p99"]}
         crowd.close()
         tunnel.client.close()
     facts["load"] = os.getloadavg()[0]
     return facts
+
+
+def span(values, digits=0):
+    least, most = (f"{value:.{digits}f}" for value in (min(values), max(values)))
+    return least if least == most else f"{least} to {most}"
+
+
+def row(by, rounds):
+    """What docs/performance.md has of these rounds."""
+    def each(name):
+        return [facts[name] for facts in rounds]
+
+    name = {"deny": f"`certgate deny` (takes {span(each('took_ms'))} ms)", "swap": "a CRL swapped"}[by]
+    requests = sum(facts["accepted"] + facts["refused"] + facts["failed"] for facts in rounds)
+    return (f"| {name} | {sum(each('accepted'))} of {requests:,} | {span(each('last_ms'))} ms | "
+            f"{span(each('proxy_cpu_ms'))} ms | {span(each('client_cpu_ms'))} ms | "
+            f"{span(each('tunnel_ms'), 1)} ms |")
 
 
 def main():
@@ -166,7 +185,9 @@ def main():
     arguments = parser.parse_args()
     proxy.BINARY = arguments.binary
     bad = 0
+    rows = []
     for take_away in (deny, swap):
+        rounds = []
         for number in range(arguments.rounds):
             with tempfile.TemporaryDirectory() as folder:
                 origin = peers.OriginServer(folder, 0)
@@ -178,6 +199,10 @@ def main():
                 origin.stop()
             bad += facts["accepted"] + facts["failed"]
             print(json.dumps({"by": take_away.__name__, **facts}), flush=True)
+            rounds.append(facts)
+        rows.append(row(take_away.__name__, rounds))
+    print("| | accepted after | last refusal | CPU of the proxy | of the asking | WebSocket cut |",
+          "|---|---|---|---|---|---|", *rows, sep="\n")
     print(datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"))
     return 1 if bad else 0
 

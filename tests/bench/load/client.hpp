@@ -52,6 +52,9 @@ class Client {
   std::uint64_t bytes_received() const { return bytes_received_; }
   unsigned status() const { return status_; }
   bool resumed() const { return resumed_; }
+  // Of the open connection, for a caller that serves it on its own.
+  SSL* ssl() const { return ssl_; }
+  int fd() const { return fd_; }
   char const* error() const { return error_; }
   // The last failure came before the proxy had accepted the connection.
   bool was_refused() const { return was_refused_; }
