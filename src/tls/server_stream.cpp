@@ -78,6 +78,10 @@ net::Task<HandshakeResult> ServerStream::handshake(net::DeadlineList& limit) {
     auto& place = state.waiter.wait(Admission::Lane::place);
     granted = co_await place;
   }
+  if (granted) {
+    auto& turn = state.waiter.wait(Admission::Lane::begun);
+    granted = co_await turn;
+  }
   auto next = granted && begin() ? step() : Step::failed;
   while (next == Step::want_read || next == Step::want_turn) {
     if (state.expired) break;

@@ -2,8 +2,9 @@
 //
 // One per worker, on its loop's thread. Two limits: how many handshakes are in progress (a place is
 // held from the first byte to the end; others wait in order), and how long handshakes compute within
-// one turn of the event loop. Beyond that budget they queue: those that have been begun first, new
-// full handshakes after them. Resumed sessions cost little and never queue for a turn.
+// one turn of the event loop. Beyond that budget they queue: those that have been begun first, and
+// hellos, since only a hello tells who resumes a session; new full handshakes after them. A resumed
+// session has no further turn to wait for.
 #pragma once
 
 #include <chrono>

@@ -197,6 +197,29 @@ TEST(Admission, many_at_once_all_have_their_turn) {
   EXPECT_EQ(rig.context->admission().waiting(), 0U);
 }
 
+TEST(Admission, hellos_that_come_together_are_read_in_turns_too) {
+  RigOptions options;
+  options.admission.turn_budget = std::chrono::microseconds{1};  // one step a turn
+  Rig rig(hosts({host({"api.example.com"}, policy_of(ClientAuthMode::off, {}))}), options);
+  std::vector<std::unique_ptr<Connection>> all;
+  for (int i = 0; i < 40; ++i) {
+    all.push_back(rig.open({}));
+    all.back()->client->step();
+  }
+  std::size_t known = 0, most = 0;
+  for (int turn = 0; turn < 200 && known < all.size(); ++turn) {
+    rig.turns(1);
+    std::size_t now = 0;
+    for (auto const& connection : all) now += connection->session().server_name.empty() ? 0 : 1;
+    most = std::max(most, now - known);
+    known = now;
+  }
+  EXPECT_EQ(known, all.size());
+  EXPECT_LE(most, 2U);
+  for (auto const& connection : all) rig.finish(*connection);
+  EXPECT_EQ(rig.context->admission().waiting(), 0U);
+}
+
 // A peer of ours that answers each byte with one, as a request is answered while others handshake.
 net::Task<void> answer_bytes(ServerStream& stream, int& answered, bool& ended) {
   char byte = 0;
