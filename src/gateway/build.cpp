@@ -1,6 +1,7 @@
 #include "certgate/gateway/build.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "build_policy.hpp"
 #include "builder_state.hpp"
@@ -87,6 +88,7 @@ class Build {
   tls::Profile::Pointer profile_for(config::Host const& host);
   std::size_t origin_index(std::string const& name) const;
   void set_forwarding(config::Host const& host, proxy::Site& site);
+  std::shared_ptr<proxy::RequestFields const> request_fields(config::RequestHeaders const& headers);
   void index_hosts();
   void check_default_host();
   void check_hosts_that_are_addresses();
@@ -102,7 +104,8 @@ class Build {
   Materials materials_;
   std::shared_ptr<proxy::Generation> generation_ = std::make_shared<proxy::Generation>();
   std::vector<std::shared_ptr<proxy::Site>> sites_;  // null where something is wrong
-  std::vector<std::pair<x509::Digest, tls::Profile::Pointer>> profiles_;
+  std::vector<tls::Profile::Pointer> profiles_;  // distinct; few
+  std::unordered_map<std::string, std::shared_ptr<proxy::RequestFields const>> request_fields_;
 };
 
 std::size_t Build::origin_index(std::string const& name) const {
@@ -125,6 +128,10 @@ tls::Profile::Pointer Build::profile_for(config::Host const& host) {
       *config_.sessions.tickets == config::SessionTickets::off
           ? std::chrono::seconds{0}
           : std::chrono::floor<std::chrono::seconds>(*host.tls.session_lifetime);
+  // Hosts with equal settings share one profile, and so one SSL_CTX per worker.
+  for (auto const& known : profiles_) {
+    if (known->options() == options) return known;
+  }
   auto built = tls::Profile::build(std::move(options));
   if (!built) {
     auto const& detail = built.error().detail;
@@ -140,12 +147,12 @@ tls::Profile::Pointer Build::profile_for(config::Host const& host) {
     diagnostics_.add(mark.diagnostic(detail));
     return nullptr;
   }
-  // Hosts with equal settings share one profile, and so one SSL_CTX per worker.
-  for (auto const& [digest, profile] : profiles_) {
-    if (digest == (*built)->digest()) return profile;
+  // What is written differently may mean the same.
+  for (auto const& known : profiles_) {
+    if (known->digest() == (*built)->digest()) return known;
   }
-  profiles_.emplace_back((*built)->digest(), *built);
-  return *built;
+  profiles_.push_back(*built);
+  return std::move(*built);
 }
 
 bool Build::set_client_auth(config::Host const& host, tls::HostOptions& options,
@@ -220,11 +227,36 @@ bool Build::warn_about_urls(config::ClientAuth const& auth, std::vector<CrlUrl> 
   return true;
 }
 
-void Build::set_forwarding(config::Host const& host, proxy::Site& site) {
+// Null when something is wrong, which is then told at each place that says it.
+std::shared_ptr<proxy::RequestFields const> Build::request_fields(
+    config::RequestHeaders const& headers) {
   http::ForwardingPolicy::Settings settings;
-  for (auto const& header : host.request_headers.set) settings.set_names.push_back(*header.name);
-  for (auto const& name : host.request_headers.remove) settings.remove.push_back(*name);
-  site.forwarding = http::ForwardingPolicy(std::move(settings));
+  std::string key;
+  auto const append_to_key = [&key](std::string const& text) {
+    key += std::to_string(text.size()) + ":" + text;
+  };
+  for (auto const& header : headers.set) {
+    append_to_key(*header.name);
+    append_to_key(header.value.text());
+    settings.set_names.push_back(*header.name);
+  }
+  key += '-';
+  for (auto const& name : headers.remove) {
+    append_to_key(*name);
+    settings.remove.push_back(*name);
+  }
+  if (auto const known = request_fields_.find(key); known != request_fields_.end()) {
+    return known->second;
+  }
+  auto values = build_header_values(config_, headers, diagnostics_);
+  if (!values) return nullptr;
+  auto const made = std::make_shared<proxy::RequestFields>();
+  made->forwarding = http::ForwardingPolicy(std::move(settings));
+  made->values = std::move(*values);
+  return request_fields_.emplace(std::move(key), made).first->second;
+}
+
+void Build::set_forwarding(config::Host const& host, proxy::Site& site) {
   for (auto const& kind : host.forward_client_certificate) {
     switch (*kind) {
       case config::ForwardedCertificate::rfc9440: site.identity.rfc9440 = true; break;
@@ -232,8 +264,7 @@ void Build::set_forwarding(config::Host const& host, proxy::Site& site) {
       case config::ForwardedCertificate::xfcc: site.identity.xfcc = true; break;
     }
   }
-  auto values = build_header_values(config_, host.request_headers, diagnostics_);
-  if (values) site.header_values = std::move(*values);
+  site.request_fields = request_fields(host.request_headers);
 }
 
 std::shared_ptr<proxy::Site> Build::build_host(config::Host const& host) {
@@ -456,7 +487,7 @@ Diagnostics Build::run_parts(config::PartialConfig const& part) {
   for (std::size_t i = 0; i < config_.hosts.size(); ++i) {
     auto const& host = config_.hosts[i];
     if (part.whole_hosts[i]) build_host(host);
-    build_header_values(config_, host.request_headers, diagnostics_);
+    request_fields(host.request_headers);
   }
   build_header_values(config_, config_.request_headers, diagnostics_);
   build_policy(config_, diagnostics_);

@@ -49,12 +49,12 @@ Result<std::string> DiskReader::read(std::string const& path) {
   if (!S_ISREG(status.st_mode)) {
     return fail(ErrorCode::invalid, "is a pipe, a socket or a device, not a file");
   }
-  std::string bytes;
+  // The size is only a guess: somebody may be writing. The byte more is where the end is seen.
+  auto const guess = static_cast<std::size_t>(std::max<off_t>(status.st_size, 0)) + 1;
+  std::string bytes(std::min(guess, max_file_bytes + 1), '\0');
   std::size_t size = 0;
   for (;;) {
-    // The size is only a guess: somebody may be writing.
-    auto const guess = static_cast<std::size_t>(std::max<off_t>(status.st_size, 0)) + 1;
-    bytes.resize(std::max(size + 4096, std::min(guess, max_file_bytes + 1)));
+    if (size == bytes.size()) bytes.resize(size + 64 * 1024);
     auto const got = ::read(file.fd(), bytes.data() + size, bytes.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail(why_not(errno));

@@ -48,18 +48,23 @@ std::string_view name_of(Expiry::Kind kind) {
   return "unknown";
 }
 
-Materials::File const& Materials::file(std::string const& path) {
-  auto const [at, is_new] = files_.try_emplace(path);
-  if (is_new) {
-    DiskReader disk;
-    auto bytes = disk.read(path);
-    if (bytes) {
-      at->second.bytes = std::move(*bytes);
-    } else {
-      at->second.error = bytes.error();
-    }
-  }
+Materials::File Materials::read_file(std::string const& path) {
+  DiskReader disk;
+  auto bytes = disk.read(path);
+  return bytes ? File{std::move(*bytes), std::nullopt, std::nullopt}
+               : File{{}, bytes.error(), std::nullopt};
+}
+
+Materials::File& Materials::file(std::string const& path) {
+  auto at = files_.find(path);
+  if (at == files_.end()) at = files_.emplace(path, read_file(path)).first;
   return at->second;
+}
+
+x509::Digest const& Materials::digest_of(std::string const& path) {
+  auto& known = file(path);
+  if (!known.digest) known.digest = x509::sha256(as_bytes(known.bytes));
+  return *known.digest;
 }
 
 void Materials::complain(config::Mark const& mark, std::string message, std::string hint) {
@@ -91,20 +96,24 @@ void Materials::note_expiry(Expiry expiry, config::Mark const& mark) {
   expiries_.push_back(std::move(expiry));
 }
 
-std::string const* Materials::contents(config::FilePath const& path, char const* what) {
-  auto const& read = file(path.resolved);
-  if (read.error) {
+bool Materials::is_usable(File const& file, config::FilePath const& path, char const* what) {
+  if (file.error) {
     complain(path.mark, std::string("cannot read the ") + what + " " + in_backquotes(path.resolved) +
-                            ": " + read.error->detail,
-             config::hint_for_unreadable(*read.error));
-    return nullptr;
+                            ": " + file.error->detail,
+             config::hint_for_unreadable(*file.error));
+    return false;
   }
-  if (read.bytes.empty()) {
+  if (file.bytes.empty()) {
     complain(path.mark, std::string("the ") + what + " " + in_backquotes(path.resolved) + " is empty",
              "was it read while being written? Write another file and rename it into place");
-    return nullptr;
+    return false;
   }
-  return &read.bytes;
+  return true;
+}
+
+std::string const* Materials::contents(config::FilePath const& path, char const* what) {
+  auto const& read = file(path.resolved);
+  return is_usable(read, path, what) ? &read.bytes : nullptr;
 }
 
 void Materials::warn_about_key_permissions(config::FilePath const& key) {
@@ -115,15 +124,19 @@ void Materials::warn_about_key_permissions(config::FilePath const& key) {
        "chmod 600 " + key.resolved);
 }
 
-tls::ServerIdentity::Pointer Materials::identity(config::FilePath const& certificate,
-                                                 config::FilePath const& key, tls::IdentityUse use,
-                                                 std::string const& used_by) {
-  auto const* const certificate_pem = contents(certificate, "certificate");
-  auto const* const key_pem = contents(key, "private key");
-  if (certificate_pem == nullptr || key_pem == nullptr) return nullptr;
+tls::ServerIdentity::Pointer Materials::load_identity(config::FilePath const& certificate,
+                                                      config::FilePath const& key,
+                                                      tls::IdentityUse use) {
+  auto& known = loaded_[{certificate.resolved, key.resolved, use}];
+  if (known != nullptr) return known;
+  auto const certificate_file = read_file(certificate.resolved);
+  auto const key_file =
+      key.resolved == certificate.resolved ? certificate_file : read_file(key.resolved);
+  bool const good = is_usable(certificate_file, certificate, "certificate");
+  if (!is_usable(key_file, key, "private key") || !good) return nullptr;
   auto parsed = use == tls::IdentityUse::server
-                    ? identities_.parse(*certificate_pem, *key_pem)
-                    : tls::ServerIdentity::parse(*certificate_pem, *key_pem, use);
+                    ? identities_.parse(certificate_file.bytes, key_file.bytes)
+                    : tls::ServerIdentity::parse(certificate_file.bytes, key_file.bytes, use);
   if (!parsed) {
     auto const& detail = parsed.error().detail;
     auto const& place = is_about_key(detail) ? key : certificate;
@@ -131,14 +144,23 @@ tls::ServerIdentity::Pointer Materials::identity(config::FilePath const& certifi
              hint_for_identity(detail, place.resolved));
     return nullptr;
   }
+  known = std::move(*parsed);
+  return known;
+}
+
+tls::ServerIdentity::Pointer Materials::identity(config::FilePath const& certificate,
+                                                 config::FilePath const& key, tls::IdentityUse use,
+                                                 std::string const& used_by) {
+  auto const loaded = load_identity(certificate, key, use);
+  if (loaded == nullptr) return nullptr;
   warn_about_key_permissions(key);
-  for (auto const& warning : (*parsed)->warnings(at_)) {
+  for (auto const& warning : loaded->warnings(at_)) {
     // Dates are told with the expiries, below.
     if (warning.find("expire") == std::string::npos) {
       warn(certificate.mark, in_backquotes(certificate.resolved) + ": " + warning);
     }
   }
-  auto const& leaf = (*parsed)->leaf();
+  auto const& leaf = loaded->leaf();
   Expiry expiry;
   expiry.kind = use == tls::IdentityUse::server ? Expiry::Kind::server_certificate
                                                 : Expiry::Kind::upstream_certificate;
@@ -151,7 +173,7 @@ tls::ServerIdentity::Pointer Materials::identity(config::FilePath const& certifi
                            ? "from then on clients refuse to connect to " + used_by
                            : "from then on the servers of " + used_by + " refuse the proxy";
   note_expiry(std::move(expiry), certificate.mark);
-  return std::move(*parsed);
+  return loaded;
 }
 
 std::optional<std::vector<x509::Certificate::Pointer>> Materials::authorities(
@@ -373,7 +395,7 @@ std::optional<RevocationSet> Materials::revocations(
   std::vector<x509::Digest> of_anchors, of_lists;
   for (auto const& anchor : anchors) of_anchors.push_back(anchor->fingerprint());
   for (auto const& list : extra) of_lists.push_back(x509::sha256(list.crl->der()));
-  for (auto const& named : *files) of_lists.push_back(x509::sha256(as_bytes(file(named.path).bytes)));
+  for (auto const& named : *files) of_lists.push_back(digest_of(named.path));
   std::string contents_key;
   append_set(contents_key, std::move(of_anchors));
   append_set(contents_key, std::move(of_lists));

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -64,8 +65,15 @@ class Materials {
   struct File {
     std::string bytes;
     std::optional<Error> error;  // why it cannot be read
+    std::optional<x509::Digest> digest;  // of bytes, once somebody asked
   };
-  File const& file(std::string const& path);
+  static File read_file(std::string const& path);
+  File& file(std::string const& path);
+  x509::Digest const& digest_of(std::string const& path);
+  // Whether there is something in the file; says so if not.
+  bool is_usable(File const& file, config::FilePath const& path, char const* what);
+  tls::ServerIdentity::Pointer load_identity(config::FilePath const& certificate,
+                                             config::FilePath const& key, tls::IdentityUse use);
   void complain(config::Mark const& mark, std::string message, std::string hint = {});
   void warn(config::Mark const& mark, std::string message, std::string hint = {});
   void note_expiry(Expiry expiry, config::Mark const& mark);
@@ -98,7 +106,9 @@ class Materials {
   std::unordered_map<std::string, Noted> noted_;  // by kind, file, name and end
   UnixSeconds at_;
   std::vector<x509::RevocationIndex::Pointer> in_force_;  // before this build
-  std::map<std::string, File> files_;
+  std::map<std::string, File> files_;  // but not those of identities: keys, and many
+  std::map<std::tuple<std::string, std::string, tls::IdentityUse>, tls::ServerIdentity::Pointer>
+      loaded_;  // by certificate file, key file and use
   std::map<std::string, std::vector<x509::Certificate::Pointer>> certificates_;
 };
 

@@ -124,9 +124,10 @@ bool Exchange::build_upstream_head() {
   values.request_id = {request_id_.data(), request_id_.size()};
   append_identity();
   values.identity = workspace_.identity;
-  if (!site_->header_values.empty()) {
+  auto const& fields = *site_->request_fields;
+  if (!fields.values.empty()) {
     auto const known = facts();
-    if (!site_->header_values.render(known, workspace_.policy, workspace_.headers)) {
+    if (!fields.values.render(known, workspace_.policy, workspace_.headers)) {
       refused_ = {403, "evaluation_failed"};
       return false;
     }
@@ -135,7 +136,7 @@ bool Exchange::build_upstream_head() {
   auto const credentials = http::value_of(head_.fields, http::FieldName::authorization);
   binds_connection_ = binds_connection(credentials);
   upstream_head_.clear();
-  http::append_request_head(upstream_head_, head_, admitted_.framing, site_->forwarding, values);
+  http::append_request_head(upstream_head_, head_, admitted_.framing, fields.forwarding, values);
   upstream_head_bytes_ = upstream_head_.size();
   return true;
 }

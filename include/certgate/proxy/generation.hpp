@@ -31,6 +31,12 @@ struct IdentityForwarding {
   bool any() const { return rfc9440 || cloudflare || xfcc; }
 };
 
+// What an origin gets beside the client's own fields. Hosts with equal settings share one.
+struct RequestFields {
+  http::ForwardingPolicy forwarding;
+  policy::HeaderValues values;  // parallel to forwarding.settings().set_names
+};
+
 struct Route {
   std::string path;  // canonical; covers itself and what lies below it
   std::size_t origin = 0;
@@ -45,8 +51,7 @@ struct Site {
   std::vector<Route> routes;  // longest path first
   std::size_t origin = 0;     // index into Generation::origins
   std::size_t revocations = no_revocations;  // index into Generation::revocations
-  http::ForwardingPolicy forwarding;
-  policy::HeaderValues header_values;  // parallel to forwarding.settings().set_names
+  std::shared_ptr<RequestFields const> request_fields;  // REQUIRED
   IdentityForwarding identity;
 
   std::size_t origin_for(std::string_view path) const;

@@ -33,6 +33,7 @@ struct ProfileOptions {
   std::vector<std::string> alpn{"http/1.1"};    // in order of preference
   // The longest time from a full handshake to the last resumption of its session; 0: none.
   std::chrono::seconds session_lifetime{3600};
+  friend bool operator==(ProfileOptions const&, ProfileOptions const&) = default;
 };
 
 class Profile {

@@ -55,6 +55,48 @@ TEST_F(BuilderTest, WhatStaysTheSameIsShared) {
   EXPECT_EQ(first->generation->revocations, second->generation->revocations);
 }
 
+TEST_F(BuilderTest, HostsWithEqualSettingsShareWhatIsMadeOfThem) {
+  auto config = folder_.config("request_headers: {set: {X-Path: http.request.uri.path}}\n");
+  auto const more = [&config](std::string const& name, std::string const& own) {
+    config.insert(config.find("origins:"), "  - names: [" + name +
+                                               "]\n    certificate: server.pem\n    private_key: "
+                                               "server.key\n    origin: api\n" + own);
+  };
+  more("own.example.com", "    request_headers: {set: {X-Path: http.host}}\n    tls: {min_version: '1.3'}\n");
+  more("same.example.com", "");
+  folder_.write("certgate.yaml", config);
+  auto const built = build();
+  ASSERT_TRUE(built) << render(built.error());
+  auto const& generation = *built->generation;
+  auto const& first = *generation.find_site("api.example.com");
+  auto const& same = *generation.find_site("same.example.com");
+  auto const& own = *generation.find_site("own.example.com");
+  EXPECT_EQ(first.request_fields, same.request_fields);
+  EXPECT_EQ(&first.tls->profile(), &same.tls->profile());
+  EXPECT_EQ(first.tls->identities(), same.tls->identities());
+  EXPECT_EQ(first.tls->identities(), own.tls->identities());
+  ASSERT_NE(own.request_fields, nullptr);
+  EXPECT_NE(own.request_fields, first.request_fields);
+  EXPECT_EQ(own.request_fields->values.texts().front().expression, "http.host");
+  EXPECT_NE(&own.tls->profile(), &first.tls->profile());
+}
+
+TEST_F(BuilderTest, TheSameMistakeInTwoHostsIsToldAtBoth) {
+  auto config = folder_.config();
+  auto const own = "    request_headers: {set: {X-Path: http.nonsense}}\n";
+  auto const host = std::string("  - names: [b.example.com]\n    certificate: server.pem\n") +
+                    "    private_key: server.key\n    origin: api\n" + own;
+  config.insert(config.find("origins:"), own + host);
+  folder_.write("certgate.yaml", config);
+  auto const built = build();
+  ASSERT_FALSE(built);
+  std::size_t told = 0;
+  for (auto const& mistake : built.error()) {
+    if (mistake.message.find("http.nonsense") != std::string::npos) ++told;
+  }
+  EXPECT_EQ(told, 2U) << render(built.error());
+}
+
 TEST_F(BuilderTest, ARolledBackBuildIsForgotten) {
   folder_.write_crl("05", {});
   ASSERT_TRUE(build(1));
