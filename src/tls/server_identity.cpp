@@ -1,5 +1,9 @@
 #include "certgate/tls/server_identity.hpp"
 
+#include <openssl/decoder.h>
+
+#include <utility>
+
 #include "certgate/x509/pem.hpp"
 #include "certgate/x509/private_key.hpp"
 #include "key_pair.hpp"
@@ -26,20 +30,56 @@ CertificateOwner decode_for_host(unsigned char const* der, std::size_t size) {
   return owner;
 }
 
-// Without being told the kind of key, OpenSSL 3.0 tries every decoder it has: four times as slow.
-KeyOwner decode_key_quickly(std::string_view pem, x509::Certificate const& leaf) {
-  int const kind = leaf.key_type() == x509::KeyType::ec    ? EVP_PKEY_EC
-                   : leaf.key_type() == x509::KeyType::rsa ? EVP_PKEY_RSA
-                                                           : EVP_PKEY_NONE;
-  if (kind == EVP_PKEY_NONE) return nullptr;
-  auto blocks = x509::parse_pem(pem);
-  if (!blocks || blocks->size() != 1 || !blocks->front().label.ends_with("PRIVATE KEY")) {
-    return nullptr;
+// Private keys of one kind in one structure (RFC 5958, or the older forms). To make a decoder costs
+// OpenSSL 3.0 twice the time of decoding a key, so it is kept. Any thread.
+class KeyDecoder {
+ public:
+  KeyDecoder(char const* kind, char const* structure)
+      : decoder_(OSSL_DECODER_CTX_new_for_pkey(&key_, "DER", structure, kind, EVP_PKEY_KEYPAIR,
+                                               library_for_files(), nullptr)) {}
+  KeyDecoder(KeyDecoder const&) = delete;
+  KeyDecoder& operator=(KeyDecoder const&) = delete;
+
+  // Null: it is something else, or damaged.
+  KeyOwner decode(Bytes der) {
+    std::lock_guard const lock(mutex_);
+    auto const* at = der.data();
+    auto left = der.size();
+    key_ = nullptr;
+    if (decoder_ != nullptr) OSSL_DECODER_from_data(decoder_, &at, &left);
+    return KeyOwner(std::exchange(key_, nullptr));
   }
+
+ private:
+  std::mutex mutex_;
+  EVP_PKEY* key_ = nullptr;  // where the decoder puts what it read
+  OSSL_DECODER_CTX* decoder_;
+};
+
+KeyDecoder* decoder_for(x509::KeyType kind, std::string_view label) {
+  struct Decoders {
+    KeyDecoder ec{"EC", "PrivateKeyInfo"}, traditional_ec{"EC", "type-specific"};
+    KeyDecoder rsa{"RSA", "PrivateKeyInfo"}, traditional_rsa{"RSA", "type-specific"};
+  };
+  static auto* const decoders = new Decoders;  // outlives the threads that use it
+  if (kind == x509::KeyType::ec) {
+    if (label == "PRIVATE KEY") return &decoders->ec;
+    if (label == "EC PRIVATE KEY") return &decoders->traditional_ec;
+  }
+  if (kind == x509::KeyType::rsa) {
+    if (label == "PRIVATE KEY") return &decoders->rsa;
+    if (label == "RSA PRIVATE KEY") return &decoders->traditional_rsa;
+  }
+  return nullptr;
+}
+
+// Without being told the kind of key, OpenSSL 3.0 tries every decoder it has.
+KeyOwner decode_key_quickly(std::string_view pem, x509::Certificate const& leaf) {
+  auto blocks = x509::parse_pem(pem);
+  if (!blocks || blocks->size() != 1) return nullptr;
   auto& der = blocks->front().der;
-  auto const* at = reinterpret_cast<unsigned char const*>(der.data());
-  KeyOwner key(d2i_PrivateKey_ex(kind, nullptr, &at, static_cast<long>(der.size()),
-                                 library_for_files(), nullptr));
+  auto* const decoder = decoder_for(leaf.key_type(), blocks->front().label);
+  auto key = decoder != nullptr ? decoder->decode(as_bytes(der)) : nullptr;
   OPENSSL_cleanse(der.data(), der.size());
   ERR_clear_error();
   return key;
