@@ -1,8 +1,10 @@
 """Revocation, removed CAs, expiry and modes act on the next request of every kind of connection."""
 
 import base64
+import contextlib
 import datetime
 import os
+import threading
 
 import pytest
 
@@ -92,6 +94,33 @@ def test_on_require_revocation_and_expiry_count_after_the_handshake_too(setup):
         certgate.reload()
         assert kept.get("/").status == 403
         assert certgate.records(1, status=403)[0]["cert_verdict"] == "revoked"
+
+
+def test_threat_34_a_request_on_its_way_is_carried_whole_and_none_behind_it(tmp_path):
+    """Revoked in the middle of an upload: it was judged when it came, its follower is judged anew."""
+    on_its_way = threading.Event()
+
+    def talk(connection):
+        for _ in range(2):
+            head, body = proxy.read_head(connection)
+            on_its_way.set()
+            while head and len(body) < 10:
+                body += connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n" + body)
+
+    with contextlib.closing(proxy.RawOrigin(talk)) as origin:
+        setup = proxy.Setup(tmp_path, origin)
+        stolen = setup.ca.issue("stolen")
+        with setup.start() as certgate, setup.client(certgate, stolen) as client:
+            client.send("POST / HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 10\r\n\r\n12345")
+            assert on_its_way.wait(proxy.PATIENCE)
+            setup.ca.revoke(stolen)
+            certgate.reload()
+            client.send("67890")
+            response = client.read_response()
+            assert (response.status, response.body) == (200, b"1234567890")
+            assert client.get("/").status == 403
+            assert [record["cert_verdict"] for record in certgate.records(2)] == ["verified", "revoked"]
 
 
 # --- WebSocket tunnels ---------------------------------------------------------------------------
