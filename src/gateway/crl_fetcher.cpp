@@ -161,7 +161,7 @@ void CrlFetcher::Source::note_good(FetchedList const& list, std::string const& s
   bool const was_away = failures_in_a_row_ > 0;
   failures_in_a_row_ = 0;
   last_failure_.clear();
-  auto wait = fetch::wait_after_success(settings_.pace, now(), end_of(list), random());
+  auto wait = fetch::wait_after_success(settings_.pace, now(), successor_due(list), random());
   if (delta_failures_in_a_row_ > 0) {
     wait = std::min(wait, fetch::wait_after_failure(settings_.pace, delta_failures_in_a_row_, random()));
   }

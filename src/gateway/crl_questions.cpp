@@ -1,6 +1,4 @@
 // Asks each configured CRL address for its list, as a run would, and keeps nothing of it.
-#include <algorithm>
-
 #include "certgate/gateway/gateway.hpp"
 #include "certgate/gateway/kept_state.hpp"
 #include "certgate/net/resolve.hpp"
@@ -28,17 +26,6 @@ net::Task<void> ask_address(CrlQuestion& question, CrlFetchSettings settings, st
   --left;
 }
 
-std::string highest_number(std::vector<x509::CrlFacts> const& lists) {
-  std::string highest;
-  for (auto const& list : lists) {
-    bool const is_higher = list.number.size() != highest.size()
-                               ? list.number.size() > highest.size()
-                               : list.number > highest;
-    if (is_higher) highest = list.number;
-  }
-  return highest;
-}
-
 CrlAnswer answer_of(CrlQuestion const& question) {
   CrlAnswer answer;
   answer.url = question.url.text();
@@ -53,7 +40,7 @@ CrlAnswer answer_of(CrlQuestion const& question) {
   answer.delta_problem = fetched.delta_problem;
   answer.state = question.known == nullptr ? "first" : fetched.is_unchanged ? "unchanged" : "new";
   answer.list = describe(fetched.list);
-  answer.number = highest_number(fetched.list.facts);
+  answer.number = x509::highest_number(fetched.list.facts);
   answer.next_update = end_of(fetched.list);
   for (auto const& list : fetched.list.facts) answer.entries += list.entries;
   return answer;

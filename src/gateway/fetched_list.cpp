@@ -9,14 +9,22 @@
 namespace certgate::gateway {
 namespace {
 
-// CRL numbers as upper-case hex without leading zero bytes.
 bool is_lower_number(std::string const& a, std::string const& b) {
-  return a.size() != b.size() ? a.size() < b.size() : a < b;
+  return x509::compare_crl_numbers(a, b) < 0;
 }
 
 bool looks_like_html(std::string_view bytes) {
   auto const start = bytes.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
   return start != bytes.npos && bytes[start] == '<';
+}
+
+std::optional<UnixSeconds> earliest(FetchedList const& list,
+                                    std::optional<UnixSeconds> x509::CrlFacts::*end) {
+  std::optional<UnixSeconds> first;
+  for (auto const& facts : list.facts) {
+    if (facts.*end && (!first || *(facts.*end) < *first)) first = facts.*end;
+  }
+  return first;
 }
 
 Failure<Error> broken(char const* what) { return fail(ErrorCode::invalid, what); }
@@ -79,12 +87,11 @@ Result<void> refuse_older_list(FetchedList const& next, FetchedList const& befor
 
 Result<void> refuse_step_back(FetchedList const& next, FetchedList const& before) {
   auto const reached = [](FetchedList const& list, x509::CrlFacts const& of) {
-    std::string number;
+    std::vector<x509::CrlFacts> of_it;
     for (auto const& facts : list.facts) {
-      bool const is_of_it = facts.issuer == of.issuer && facts.scope == of.scope;
-      if (is_of_it && is_lower_number(number, facts.number)) number = facts.number;
+      if (facts.issuer == of.issuer && facts.scope == of.scope) of_it.push_back(facts);
     }
-    return number;
+    return x509::highest_number(of_it);
   };
   for (auto const& is : next.facts) {
     auto const was_at = reached(before, is), is_at = reached(next, is);
@@ -101,21 +108,18 @@ bool is_same_list(FetchedList const& a, FetchedList const& b) {
                     [](auto const& x, auto const& y) { return as_text(x->der()) == as_text(y->der()); });
 }
 
+std::optional<UnixSeconds> successor_due(FetchedList const& list) {
+  return earliest(list, &x509::CrlFacts::next_update);
+}
+
 std::optional<UnixSeconds> end_of(FetchedList const& list) {
-  std::optional<UnixSeconds> first;
-  for (auto const& facts : list.facts) {
-    if (facts.next_update && (!first || *facts.next_update < *first)) first = facts.next_update;
-  }
-  return first;
+  return earliest(list, &x509::CrlFacts::counts_until);
 }
 
 std::string describe(FetchedList const& list) {
   std::size_t entries = 0;
-  std::string number;
-  for (auto const& facts : list.facts) {
-    entries += facts.entries;
-    if (number.empty() || is_lower_number(number, facts.number)) number = facts.number;
-  }
+  for (auto const& facts : list.facts) entries += facts.entries;
+  auto const number = x509::highest_number(list.facts);
   auto text = std::to_string(entries) + " revoked";
   if (!number.empty()) text += ", number " + number;
   if (auto const end = end_of(list)) text += ", until " + format_day(*end);

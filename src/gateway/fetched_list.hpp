@@ -36,7 +36,9 @@ Result<void> refuse_older_list(FetchedList const& next, FetchedList const& befor
 // A list and its delta together may not fall behind the number that those of `before` had reached.
 Result<void> refuse_step_back(FetchedList const& next, FetchedList const& before);
 bool is_same_list(FetchedList const& a, FetchedList const& b);
-// nextUpdate of the list that ends first.
+// When the first of these lists has a successor: nextUpdate of the one that is first, deltas too.
+std::optional<UnixSeconds> successor_due(FetchedList const& list);
+// When the first of them stops counting: none of a base and its delta before both have ended.
 std::optional<UnixSeconds> end_of(FetchedList const& list);
 // "12 revoked, number 0A, until 2026-12-01 10:00 UTC".
 std::string describe(FetchedList const& list);

@@ -25,6 +25,11 @@ bool are_same(Lists const& a, Lists const& b) {
   });
 }
 
+bool has_delta_in_force(FetchedList const& list) {
+  return std::any_of(list.facts.begin(), list.facts.end(),
+                     [](auto const& facts) { return facts.is_delta; });
+}
+
 // RFC 9110 §15.4.5: a 304 may bring newer validators.
 void renew_validators(FetchedList& list, fetch::Validators const& validators) {
   if (!validators.etag.empty()) list.validators.etag = validators.etag;
@@ -125,7 +130,7 @@ net::Task<Result<ListFetched>> ListFetch::run(CrlUrl url, CrlFetchSettings setti
   auto fetched = take_base(url, std::move(*answer), known);
   if (!fetched) co_return fail(fetched.error());
   auto const addresses = delta_addresses(url, fetched->list);
-  bool has_delta = addresses.empty();
+  bool has_delta = false;
   for (auto const& address : addresses) {
     if (has_delta || is_cancelled_) break;
     prepare(address, settings);
@@ -137,8 +142,12 @@ net::Task<Result<ListFetched>> ListFetch::run(CrlUrl url, CrlFetchSettings setti
   }
   auto const before = known != nullptr ? lists_of_kind(known->lists, true) : Lists();
   if (!has_delta && !before.empty()) {
-    // When it does not fit the new list (another scope, another key), that one is in force alone.
-    static_cast<void>(put_together(*fetched, before, url, known));
+    // Also where deltas are not followed any more: without it, what it revoked would be accepted.
+    // When it does not fit the new list (another scope, another key, all of it in the list by now),
+    // that one is in force alone.
+    auto together = *fetched;
+    auto const fits = put_together(together, before, url, known);
+    if (fits && has_delta_in_force(together.list)) *fetched = std::move(together);
   }
   if (known != nullptr && !fetched->is_unchanged) {
     auto const newer = refuse_step_back(fetched->list, *known);

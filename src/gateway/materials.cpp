@@ -431,16 +431,21 @@ std::optional<RevocationSet> Materials::revocations(
   auto mark = client_auth.mark;
   if (!client_auth.crl.empty()) mark = client_auth.crl.front().mark;
   for (auto const& facts : set.index->lists()) {
-    if (!facts.next_update) continue;
+    // A delta that ends first is told as well: nobody renews it any more, it seems.
+    auto const until = facts.is_delta ? facts.next_update : facts.counts_until;
+    if (!until) continue;
     Expiry expiry;
     expiry.kind = Expiry::Kind::crl;
     expiry.name = facts.issuer_dn;
     expiry.file = facts.label;
     expiry.used_by = used_by;
     expiry.from = facts.this_update;
-    expiry.until = *facts.next_update;
+    expiry.until = *until;
     expiry.consequence =
-        *client_auth.on_expired_crl == config::OnExpiredCrl::deny
+        !facts.counts_until || *until < *facts.counts_until
+            ? "from then on revocations made later are not known (it is a delta; its complete list "
+              "counts on)"
+        : *client_auth.on_expired_crl == config::OnExpiredCrl::deny
             ? "from then on every certificate of this issuer counts as not verified "
               "(on_expired_crl: deny)"
             : "from then on revocations made later are not known (on_expired_crl: use_last)";

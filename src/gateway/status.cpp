@@ -242,9 +242,11 @@ std::string describe_hosts(Checked const& checked, UnixSeconds at) {
         for (auto const& list : client.revocations->lists()) {
           text += "\n    CRL         " + list.issuer_dn + ", " + std::to_string(list.entries) +
                   " revoked";
-          if (list.next_update) {
-            text += *list.next_update < at ? ", EXPIRED " : ", next by ";
-            text += format_day(*list.next_update);
+          if (list.is_delta) text += " in its delta";
+          if (list.counts_until && *list.counts_until <= at) {
+            text += ", EXPIRED " + format_day(*list.counts_until);
+          } else if (list.next_update) {
+            text += ", next by " + format_day(*list.next_update);
           }
         }
       }

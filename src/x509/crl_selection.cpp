@@ -7,10 +7,8 @@
 namespace certgate::x509 {
 namespace {
 
-// Compares CRL numbers: big-endian without leading zeros.
 std::strong_ordering compare_numbers(Bytes a, Bytes b) {
-  if (a.size() != b.size()) return a.size() <=> b.size();
-  return as_text(a) <=> as_text(b);
+  return compare_crl_numbers(as_text(a), as_text(b));
 }
 
 std::string number_text(Bytes number) {
@@ -57,16 +55,17 @@ Group* group_of(std::vector<Group>& groups, IssuerId const& issuer, Digest const
   return nullptr;
 }
 
-CrlFacts facts_of(LabelledCrl const& list, IssuerId const& issuer) {
+CrlFacts facts_of(LabelledCrl const& list, SelectedCrl const& selected) {
   Crl const& crl = *list.crl;
   CrlFacts facts;
-  facts.issuer = issuer;
+  facts.issuer = selected.issuer;
   facts.issuer_dn = crl.issuer_dn();
   facts.label = list.label;
   if (crl.number()) facts.number = number_text(*crl.number());
   facts.scope = crl.scope();
   facts.this_update = crl.this_update();
   facts.next_update = crl.next_update();
+  facts.counts_until = selected.counts_until();
   facts.entries = crl.entry_count();
   facts.is_delta = crl.is_delta();
   facts.only_ca_certificates = crl.only_ca_certificates();
@@ -105,21 +104,41 @@ struct Reached {
   UnixSeconds this_update = 0;
 };
 
-bool is_smaller_number(std::string const& a, std::string const& b) {
-  return a.size() != b.size() ? a.size() < b.size() : a < b;
-}
-
 Reached reached(std::vector<CrlFacts> const& lists, IssuerId const& issuer, Digest const& scope) {
   Reached most;
   for (CrlFacts const& list : lists) {
     if (list.issuer != issuer || list.scope != scope) continue;
-    if (is_smaller_number(most.number, list.number)) most.number = list.number;
+    if (compare_crl_numbers(most.number, list.number) < 0) most.number = list.number;
     most.this_update = std::max(most.this_update, list.this_update);
   }
   return most;
 }
 
 }  // namespace
+
+// RFC 5280 §5.2.4, of a base and a delta: "the resulting locally constructed CRL has the thisUpdate
+// and nextUpdate times specified in the corresponding fields of the delta CRL used in its
+// construction". A base that is current speaks for itself when its delta has ended.
+std::optional<UnixSeconds> SelectedCrl::counts_until() const {
+  auto const of_base = base->crl->next_update();
+  if (delta == nullptr || !of_base) return of_base;
+  auto const of_delta = delta->crl->next_update();
+  return of_delta ? std::max(*of_base, *of_delta) : of_delta;
+}
+
+// Big-endian without leading zeros: the longer is the higher.
+std::strong_ordering compare_crl_numbers(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return a.size() <=> b.size();
+  return a <=> b;
+}
+
+std::string highest_number(std::span<CrlFacts const> lists) {
+  std::string highest;
+  for (CrlFacts const& list : lists) {
+    if (compare_crl_numbers(highest, list.number) < 0) highest = list.number;
+  }
+  return highest;
+}
 
 Result<CrlSelection> select_crls(std::span<LabelledCrl const> lists,
                                  std::span<Certificate::Pointer const> issuers) {
@@ -149,9 +168,9 @@ Result<CrlSelection> select_crls(std::span<LabelledCrl const> lists,
   CrlSelection selection;
   for (Group const& group : groups) {
     selection.lists.push_back(group.chosen);
-    selection.facts.push_back(facts_of(*group.chosen.base, group.chosen.issuer));
+    selection.facts.push_back(facts_of(*group.chosen.base, group.chosen));
     if (group.chosen.delta != nullptr) {
-      selection.facts.push_back(facts_of(*group.chosen.delta, group.chosen.issuer));
+      selection.facts.push_back(facts_of(*group.chosen.delta, group.chosen));
     }
   }
   return selection;
@@ -162,7 +181,7 @@ Result<void> refuse_older(CrlSelection const& selection, RevocationIndex const& 
     Reached const before = reached(previous.lists(), list.issuer, list.scope);
     Reached const after = reached(selection.facts, list.issuer, list.scope);
     std::string const name = list.label + ": the CRL of \"" + list.issuer_dn + "\"";
-    if (is_smaller_number(after.number, before.number)) {
+    if (compare_crl_numbers(after.number, before.number) < 0) {
       return fail(ErrorCode::conflict,
                   name + " goes backwards: number " + before.number + " is in force, this is " +
                       (after.number.empty() ? "without a number" : "number " + after.number));

@@ -1,6 +1,7 @@
 // Decides which lists count: verified, usable, the newest of their scope, deltas with their base.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,6 +15,9 @@ struct SelectedCrl {
   IssuerId issuer;
   LabelledCrl const* base = nullptr;
   LabelledCrl const* delta = nullptr;
+
+  // CrlFacts::counts_until of both.
+  std::optional<UnixSeconds> counts_until() const;
 };
 
 struct CrlSelection {

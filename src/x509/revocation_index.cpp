@@ -21,7 +21,7 @@ struct Scope {
   bool only_user = false;
   bool only_ca = false;
   std::vector<std::string> point_names;  // each GeneralName as DER
-  std::optional<UnixSeconds> next_update;
+  std::optional<UnixSeconds> counts_until;
 };
 
 // Whether one of the certificate's CRL distribution points has one of these names.
@@ -71,7 +71,7 @@ class Issuer {
     for (Scope const& scope : scopes_) {
       if (!covers(scope, subject)) continue;
       // At its nextUpdate a list is old: OpenSSL's reading, and the careful one.
-      UnixSeconds const until = scope.next_update ? *scope.next_update - 1 : for_ever;
+      UnixSeconds const until = scope.counts_until ? *scope.counts_until - 1 : for_ever;
       if (now > until) {
         if (answer.status == CrlStatus::out_of_scope) answer.status = CrlStatus::expired;
       } else if (answer.status != CrlStatus::current || until > answer.until) {
@@ -106,12 +106,7 @@ class Issuer {
     for (Bytes const name : list.base->crl->distribution_point_names()) {
       scope.point_names.emplace_back(as_text(name));
     }
-    scope.next_update = list.base->crl->next_update();
-    // Base and delta together are complete as of the delta (RFC 5280 §5.2.4).
-    if (list.delta != nullptr && scope.next_update) {
-      auto const of_delta = list.delta->crl->next_update();
-      scope.next_update = of_delta ? std::max(*scope.next_update, *of_delta) : of_delta;
-    }
+    scope.counts_until = list.counts_until();
     scopes_.push_back(std::move(scope));
   }
 

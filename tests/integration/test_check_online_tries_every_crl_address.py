@@ -86,6 +86,35 @@ def test_check_online_says_what_the_delta_gives(setup, server):
     assert "web page" in told["clients.crl"]["delta_problem"] and "NOT fetched: it is a web page" in text
 
 
+@pytest.mark.parametrize("ended", ["base", "delta"])
+def test_check_online_takes_a_pair_for_ended_when_enforcement_does(setup, server, ended):
+    past, future = (proxy.now() + datetime.timedelta(days=days) for days in (-1, 20))
+    ends = {"base": future, "delta": future, ended: past}
+    old = proxy.now() - datetime.timedelta(days=9)
+    device, lost = setup.ca.issue("sensor-7"), setup.ca.issue("lost")
+    base = signed(setup.ca, number=10, this_update=old, next_update=ends["base"],
+                  extensions=[freshest(f"{server.url}/delta.crl")])
+    site = DeltaServer(server, base, delta(setup.ca, number=11, base=10, revoked=[lost],
+                                           this_update=old, next_update=ends["delta"]))
+    config = config_of(setup, server.address, client_auth=FOLLOW)
+    text, told = online(setup, config)
+    assert "HAS ENDED" not in text
+    assert told["clients.crl"]["next_update"] == int(future.timestamp())
+    with setup.start(config) as gate, setup.client(gate, device) as client, \
+            setup.client(gate, lost) as thief:
+        assert (client.get().status, thief.get().status) == (200, 403)
+    # What stops working, and when, is said the same way.
+    checked = json.loads(proxy.run("check", "--json", "--config", setup.folder / "certgate.yaml").stdout)
+    then = {entry["until"]: entry["then"] for entry in checked["expiries"] if entry["kind"] == "crl"}
+    assert "counts as not verified" in then[int(future.timestamp())]
+    assert ended == "base" or "its complete list counts on" in then.pop(int(past.timestamp()))
+    assert list(then) == [int(future.timestamp())]
+    site.bodies = {"/clients.crl": signed(setup.ca, number=12, this_update=old, next_update=past,
+                                          extensions=[freshest(f"{server.url}/delta.crl")]),
+                   "/delta.crl": delta(setup.ca, number=13, base=12, this_update=old, next_update=past)}
+    assert "HAS ENDED" in online(setup, config, status=1)[0]
+
+
 def test_check_online_is_not_asked_for_a_dump(setup):
     refused = proxy.run("check", "--online", "--dump", "--config", setup.folder / "none.yaml", status=2)
     assert "--dump" in refused.stderr and "--online" in refused.stderr

@@ -67,6 +67,33 @@ def test_a_delta_is_not_fetched_unless_distribution_points_are_allowed(setup, se
         assert site.asked("/delta.crl") == 0 and client.get().status == 200
 
 
+def test_deltas_that_are_not_followed_any_more_hold_nothing_up(setup, server):
+    """What the last delta revoked stays revoked, and the list is looked after without it."""
+    device, lost, next_lost = (setup.ca.issue(name) for name in ("sensor-7", "lost", "next"))
+    point = freshest(f"{server.url}/delta.crl")
+    site = DeltaServer(server, signed(setup.ca, number=10, extensions=[point]),
+                       delta(setup.ca, number=12, base=10, revoked=[lost]))
+    config = config_of(setup, server.address, client_auth=FOLLOW)
+    with setup.start(config) as gate, setup.client(gate, lost) as thief, \
+            setup.client(gate, next_lost) as client, Bystander(setup, gate, device):
+        assert (thief.get().status, client.get().status) == (403, 200)
+        config["hosts"][0]["client_auth"]["crl_distribution_points"] = False
+        gate.reload(config)
+        asked = site.asked("/clients.crl")
+        proxy.wait_until(lambda: site.asked("/clients.crl") >= asked + 3, "three fetches")
+        assert thief.get().status == 403
+        assert [(url["failures"], url["last_failure"]) for url in status_of(gate)["crl_urls"]] == [(0, "")]
+        # A list between the base and the delta, and one behind both.
+        site.bodies["/clients.crl"] = signed(setup.ca, number=11, revoked=[next_lost], extensions=[point])
+        wait_for(client, 403)
+        assert thief.get().status == 403
+        site.bodies["/clients.crl"] = signed(setup.ca, number=13, extensions=[point])
+        wait_for(thief, 200)
+        assert client.get().status == 200 and "goes backwards" not in gate.log()
+        proxy.wait_until(lambda: kept_files(setup)[0].read_bytes().count(b"BEGIN X509 CRL") == 1,
+                         "a kept file without the delta")
+
+
 BAD_DELTAS = {
     "of another CA": lambda s, lost: (delta(s.server_ca, number=12, base=10, revoked=[lost]),
                                       "was issued by none of the CAs"),

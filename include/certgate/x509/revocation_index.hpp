@@ -14,11 +14,13 @@
 // Units:  serials are as Certificate::serial_bytes() has them, so leading zeros do not matter.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "certgate/base/clock.hpp"
@@ -62,10 +64,18 @@ struct CrlFacts {
   Digest scope;
   UnixSeconds this_update = 0;
   std::optional<UnixSeconds> next_update;
+  // When the list stops counting, with its delta or its base: the later nextUpdate of the two, for
+  // either brings the pair up to date. None: never.
+  std::optional<UnixSeconds> counts_until;
   std::size_t entries = 0;  // in the list itself
   bool is_delta = false;
   bool only_ca_certificates = false;
 };
+
+// Of CRL numbers, both as bytes or both as CrlFacts::number; none at all is the lowest.
+std::strong_ordering compare_crl_numbers(std::string_view a, std::string_view b);
+// The highest CrlFacts::number of these lists; "" when none has one.
+std::string highest_number(std::span<CrlFacts const> lists);
 
 enum class OnOlderCrl { refuse, accept };
 

@@ -296,5 +296,39 @@ TEST(RevocationIndex, coverage_ends_at_next_update) {
   EXPECT_EQ(endless->coverage(id(ca()), *leaf, test_now() + 1000000000).status, CrlStatus::current);
 }
 
+// What pages and warnings say of an end is what enforcement takes for it.
+TEST(RevocationIndex, a_base_and_its_delta_count_until_both_have_ended) {
+  auto const leaf = testing::make_client("leaf", ca()).facts;
+  for (auto const& [base_ends, delta_ends] : {std::pair{100, 900}, std::pair{900, 100}}) {
+    CrlSpec base = with_serials({"10"}, "02"), delta = with_serials({"20"}, "03");
+    delta.base_number = "02";
+    base.next_update = test_now() + base_ends;
+    delta.next_update = test_now() + delta_ends;
+    auto const index = *build({list(base), list(delta)});
+    EXPECT_EQ(index->coverage(id(ca()), *leaf, test_now() + 899).status, CrlStatus::current);
+    EXPECT_EQ(index->coverage(id(ca()), *leaf, test_now() + 900).status, CrlStatus::expired);
+    for (CrlFacts const& facts : index->lists()) {
+      EXPECT_EQ(facts.counts_until, test_now() + 900);
+      EXPECT_EQ(facts.next_update, test_now() + (facts.is_delta ? delta_ends : base_ends));
+    }
+  }
+  CrlSpec endless = with_serials({}, "02");
+  endless.no_next_update = true;
+  EXPECT_FALSE((*build({list(endless)}))->lists().front().counts_until);
+}
+
+TEST(RevocationIndex, numbers_are_compared_by_value) {
+  EXPECT_TRUE(compare_crl_numbers("", "00") < 0);
+  EXPECT_TRUE(compare_crl_numbers("FF", "0100") < 0);
+  EXPECT_TRUE(compare_crl_numbers("0A", "09") > 0);
+  EXPECT_TRUE(compare_crl_numbers("\x80", "\x7F") > 0);
+  EXPECT_TRUE(compare_crl_numbers("0B", "0B") == 0);
+  CrlSpec delta = with_serials({}, "0100");
+  delta.base_number = "FF";
+  auto const index = *build({list(with_serials({}, "FF")), list(delta)});
+  EXPECT_EQ(highest_number(index->lists()), "0100");
+  EXPECT_EQ(highest_number({}), "");
+}
+
 }  // namespace
 }  // namespace certgate::x509
