@@ -184,6 +184,23 @@ net::IoResult TlsStream::try_read(std::span<char> into) {
   return {status, 0};
 }
 
+// Decrypts the records that OpenSSL holds already, and no more. want_read: at most a part of one is
+// left.
+net::IoStatus TlsStream::Transport::read_held(TlsStream& stream, std::span<char> into,
+                                              std::size_t& total) {
+  auto& ahead = received();
+  auto status = net::IoStatus::done;
+  ahead.asked = true;  // and nothing is there
+  while (status == net::IoStatus::done && into.size() - total >= least_for_many) {
+    std::size_t n = 0;
+    int const result = SSL_read_ex(stream.ssl_, into.data() + total, gap_bytes, &n);
+    if (result != 1) status = stream.status_of(result);
+    total += n;
+  }
+  ahead.asked = false;
+  return status;
+}
+
 // One recv() for many records. Nothing of it is left at the end: OpenSSL takes the beginning of the
 // last record into its own buffer, as it would from the socket.
 std::optional<net::IoResult> TlsStream::Transport::read_many(TlsStream& stream,
@@ -193,11 +210,16 @@ std::optional<net::IoResult> TlsStream::Transport::read_many(TlsStream& stream,
   ahead.stream = &stream;
   auto* const ssl = stream.ssl_;
   std::size_t total = 0;
-  auto status = net::IoStatus::done;
+  auto status = net::IoStatus::want_read;
   ERR_clear_error();
-  // OpenSSL would move what it has read too much of to the front of its buffer, for each record.
+  // With its read-ahead off, OpenSSL from 3.2 on would leave what it holds behind a key update where
+  // SSL_has_pending() does not look, and lose it at the next one.
+  if (SSL_has_pending(ssl) == 1) status = read_held(stream, into, total);
+  // With it on, OpenSSL would move what it has read too much of to the front of its buffer, for each
+  // record.
   SSL_set_read_ahead(ssl, 0);
-  while (into.size() - total >= least_for_many || ahead.asked) {
+  while (status == net::IoStatus::want_read &&
+         (into.size() - total >= least_for_many || ahead.asked)) {
     auto room = into.size() - total;
     if (!ahead.asked) {
       ahead.room = into.subspan(total + gap_bytes);

@@ -19,6 +19,7 @@ struct TlsStream::Transport {
   static std::optional<net::IoResult> read_many(TlsStream& stream, std::span<char> into);
 
  private:
+  static net::IoStatus read_held(TlsStream& stream, std::span<char> into, std::size_t& total);
   static int receive(BIO* bio, char* into, int size);
   static int read(BIO* bio, char* into, int size);
   static int write(BIO* bio, char const* from, int size);

@@ -210,6 +210,13 @@ TEST(TlsStream, megabytes_pass_both_ways_whatever_the_room_and_the_socket_buffer
   }
 }
 
+// Whether what is on its way to `stream` can still be noticed: OpenSSL says that it holds some of it, or
+// the socket does.
+bool is_noticed(net::Stream& stream) {
+  char byte = 0;
+  return stream.has_buffered() || ::recv(stream.socket().fd(), &byte, 1, MSG_PEEK) > 0;
+}
+
 TEST(TlsStream, large_and_small_reads_take_turns_on_records_of_any_size) {
   Rig rig(any_host());
   auto const c = rig.connect({});
@@ -232,6 +239,7 @@ TEST(TlsStream, large_and_small_reads_take_turns_on_records_of_any_size) {
     }
     std::size_t const rooms[] = {1, 100, 17'000, 60 * 1024, 64 * 1024, 256 * 1024};
     auto const room = std::span(buffer).first(rooms[random() % 6]);
+    ASSERT_TRUE(is_noticed(*c->server));
     auto const result = c->server->try_read(room);
     ASSERT_EQ(result.status, net::IoStatus::done);
     got.append(buffer.data(), result.bytes);
@@ -241,6 +249,45 @@ TEST(TlsStream, large_and_small_reads_take_turns_on_records_of_any_size) {
   EXPECT_TRUE(got == sent);
   EXPECT_GT(most_at_once, std::size_t{32 * 1024});
   EXPECT_EQ(c->server->try_read(buffer).status, net::IoStatus::want_read);
+}
+
+TEST(TlsStream, what_came_with_the_end_of_the_handshake_is_noticed) {
+  Rig rig(any_host());
+  auto const c = rig.open({});
+  ASSERT_TRUE(rig.run_until([&] { return c->client->step(); }));
+  ASSERT_FALSE(c->result.has_value());
+  ASSERT_EQ(c->client->write("request"), "");
+  ASSERT_TRUE(rig.run_until([&] { return c->result.has_value(); }));
+  ASSERT_TRUE(c->ok());
+  EXPECT_TRUE(is_noticed(*c->server));
+  char buffer[16];
+  EXPECT_EQ(c->server->try_read(buffer).bytes, 7);
+  EXPECT_FALSE(is_noticed(*c->server));
+}
+
+TEST(TlsStream, what_came_with_a_key_update_is_noticed_whatever_the_room) {
+  std::vector<char> buffer(80 * 1024);
+  for (std::size_t room = 56 * 1024; room <= buffer.size(); room += 512) {
+    SCOPED_TRACE(room);
+    Rig rig(any_host());
+    auto const c = rig.connect({});
+    ASSERT_TRUE(c->ok());
+    // All of it fits into OpenSSL's buffer, which a small read fills.
+    std::size_t sent = 0;
+    for (std::size_t const size : {10, 10, 7'000, 3'000}) {
+      ASSERT_EQ(c->client->write(std::string(size, 'x')), "");
+      sent += size;
+      SSL_key_update(c->client->ssl(), SSL_KEY_UPDATE_NOT_REQUESTED);
+    }
+    auto got = c->server->try_read(std::span(buffer).first(10)).bytes;
+    while (got < sent) {
+      ASSERT_TRUE(is_noticed(*c->server)) << got;
+      auto const result = c->server->try_read(std::span(buffer).first(room));
+      ASSERT_EQ(result.status, net::IoStatus::done);
+      got += result.bytes;
+    }
+    EXPECT_FALSE(is_noticed(*c->server));
+  }
 }
 
 TEST(TlsStream, several_records_leave_in_one_send) {
