@@ -96,6 +96,7 @@ bool Acceptor::accept_waiting() {
     int const fd = net::accept_one(socket_.fd(), peer);
     if (fd < 0) {
       auto const reason = errno;
+      if (reason == EAGAIN) socket_.mark_drained();
       bool const exhausted =
           reason == EMFILE || reason == ENFILE || reason == ENOBUFS || reason == ENOMEM;
       if (exhausted) note_exhausted(reason);
