@@ -251,18 +251,40 @@ TEST(TlsStream, large_and_small_reads_take_turns_on_records_of_any_size) {
   EXPECT_EQ(c->server->try_read(buffer).status, net::IoStatus::want_read);
 }
 
-TEST(TlsStream, what_came_with_the_end_of_the_handshake_is_noticed) {
+// A client that speaks last in the handshake has its first request on the way already.
+void send_with_the_end_of_the_handshake(int version, bool resume, std::size_t size) {
+  SCOPED_TRACE(size);
   Rig rig(any_host());
-  auto const c = rig.open({});
+  ClientConfig config;
+  config.version = version;
+  auto const session = rig.session_after(config);
+  if (resume) config.resume = session.get();
+  auto const c = rig.open(config);
   ASSERT_TRUE(rig.run_until([&] { return c->client->step(); }));
   ASSERT_FALSE(c->result.has_value());
-  ASSERT_EQ(c->client->write("request"), "");
+  ASSERT_EQ(c->client->resumed(), resume);
+  auto const sent = pattern(size);
+  ASSERT_EQ(c->client->write(sent), "");
   ASSERT_TRUE(rig.run_until([&] { return c->result.has_value(); }));
   ASSERT_TRUE(c->ok());
-  EXPECT_TRUE(is_noticed(*c->server));
-  char buffer[16];
-  EXPECT_EQ(c->server->try_read(buffer).bytes, 7);
+  std::vector<char> buffer(70'000);
+  std::string got;
+  while (got.size() < sent.size()) {
+    ASSERT_TRUE(is_noticed(*c->server)) << got.size();
+    auto const result = c->server->try_read(buffer);
+    ASSERT_EQ(result.status, net::IoStatus::done);
+    got.append(buffer.data(), result.bytes);
+  }
+  EXPECT_TRUE(got == sent);
   EXPECT_FALSE(is_noticed(*c->server));
+}
+
+TEST(TlsStream, what_came_with_the_end_of_the_handshake_is_noticed_and_read) {
+  for (std::size_t const size : {7, 8'000, 40'000}) {
+    send_with_the_end_of_the_handshake(TLS1_3_VERSION, false, size);
+    send_with_the_end_of_the_handshake(TLS1_3_VERSION, true, size);
+    send_with_the_end_of_the_handshake(TLS1_2_VERSION, true, size);
+  }
 }
 
 TEST(TlsStream, what_came_with_a_key_update_is_noticed_whatever_the_room) {
