@@ -9,7 +9,6 @@
 #include "certgate/http1/chunked.hpp"
 #include "certgate/http1/reader.hpp"
 #include "certgate/tls/connector.hpp"
-#include "resolving.hpp"
 
 namespace certgate::fetch {
 namespace {
@@ -72,7 +71,7 @@ struct Get::Hop {
   }
 };
 
-Get::Get(net::Loop& loop, net::Deadlines& deadlines, Lookup lookup)
+Get::Get(net::Loop& loop, net::Deadlines& deadlines, net::Lookup lookup)
     : loop_(loop), deadlines_(deadlines), lookup_(std::move(lookup)) {}
 
 Get::~Get() = default;
@@ -163,7 +162,7 @@ net::Task<Result<std::vector<IpAddress>>> Get::resolve(Request const& request, U
   if (literal) {
     addresses.push_back(*literal);
   } else {
-    Resolving resolving(loop_, lookup_, url.host);
+    net::Resolving resolving(loop_, lookup_, url.host);
     resolving_ = &resolving;
     auto found = co_await resolving;
     resolving_ = nullptr;

@@ -34,7 +34,7 @@ struct CrlFetchTarget {
   std::function<void()> changed = [] {};
   std::function<void(telemetry::LogLevel, std::string const&)> log =
       [](telemetry::LogLevel, std::string const&) {};
-  fetch::Lookup lookup = net::resolve;
+  net::Lookup lookup = net::resolve;
 };
 
 // What is known of one address, for status, metrics and messages.

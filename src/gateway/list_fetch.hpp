@@ -26,7 +26,7 @@ struct ListFetched {
 // One fetch at a time. Used on the loop's thread only; lives until run() has ended.
 class ListFetch {
  public:
-  ListFetch(net::Loop& loop, net::Deadlines& deadlines, fetch::Lookup lookup)
+  ListFetch(net::Loop& loop, net::Deadlines& deadlines, net::Lookup lookup)
       : get_(loop, deadlines, std::move(lookup)) {}
 
   // `known`: the last good list of this address, or null. The caller sets `fetched_at`.

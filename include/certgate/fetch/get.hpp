@@ -12,7 +12,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,7 +20,7 @@
 #include "certgate/fetch/address_policy.hpp"
 #include "certgate/fetch/url.hpp"
 #include "certgate/net/deadlines.hpp"
-#include "certgate/net/resolve.hpp"
+#include "certgate/net/resolving.hpp"
 #include "certgate/net/stream.hpp"
 #include "certgate/net/task.hpp"
 #include "certgate/x509/certificate.hpp"
@@ -29,9 +28,6 @@
 namespace certgate::fetch {
 
 inline constexpr unsigned max_redirects = 3;
-
-// Every address of a name; may block, runs on a thread of its own.
-using Lookup = std::function<Result<std::vector<IpAddress>>(std::string const& host)>;
 
 // What a server said about a document, to ask it next time whether that changed (RFC 9110 §13.1).
 struct Validators {
@@ -55,12 +51,10 @@ struct Answer {
   Validators validators;
 };
 
-class Resolving;
-
 // One fetch. Used on the loop's thread only; lives until run() has ended.
 class Get final : private net::Deadline {
  public:
-  Get(net::Loop& loop, net::Deadlines& deadlines, Lookup lookup = net::resolve);
+  Get(net::Loop& loop, net::Deadlines& deadlines, net::Lookup lookup = net::resolve);
   ~Get() override;
 
   // Once at a time. REQUIRES: the request outlives it.
@@ -82,9 +76,9 @@ class Get final : private net::Deadline {
 
   net::Loop& loop_;
   net::Deadlines& deadlines_;
-  Lookup lookup_;
+  net::Lookup lookup_;
   std::chrono::milliseconds time_{0};
-  Resolving* resolving_ = nullptr;
+  net::Resolving* resolving_ = nullptr;
   net::Socket* socket_ = nullptr;
   bool is_over_ = false;
 };

@@ -6,6 +6,7 @@
 // Errors: not_found, with the resolver's own words.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,5 +17,8 @@ namespace certgate::net {
 
 // All of them, each once, in the resolver's order (RFC 6724). An address is its own.
 Result<std::vector<IpAddress>> resolve(std::string const& host);
+
+// resolve(), or what a test has in its place.
+using Lookup = std::function<Result<std::vector<IpAddress>>(std::string const& host)>;
 
 }  // namespace certgate::net

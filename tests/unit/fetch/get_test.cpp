@@ -98,7 +98,7 @@ net::Task<void> run_one(Get& get, Request const& request, Result<Answer>& answer
   done = true;
 }
 
-Result<Answer> fetch(Request const& request, Lookup lookup = net::resolve) {
+Result<Answer> fetch(Request const& request, net::Lookup lookup = net::resolve) {
   net::Loop loop;
   net::Deadlines deadlines(loop);
   Get get(loop, deadlines, std::move(lookup));

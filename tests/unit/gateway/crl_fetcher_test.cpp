@@ -45,7 +45,7 @@ struct Lines {
 // A name server whose answers are counted and can be waited for. A look-up may outlive its fetcher.
 class Names {
  public:
-  fetch::Lookup lookup() {
+  net::Lookup lookup() {
     return [state = state_](std::string const&) -> Result<std::vector<IpAddress>> {
       {
         std::lock_guard const lock(state->mutex);

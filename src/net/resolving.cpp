@@ -1,19 +1,19 @@
-#include "resolving.hpp"
+#include "certgate/net/resolving.hpp"
 
 #include <mutex>
 #include <system_error>
 #include <thread>
 
-namespace certgate::fetch {
+namespace certgate::net {
 
 // What the thread and the waiter have in common. `loop` is null once nobody waits.
 struct Resolving::Shared {
   std::mutex mutex;
-  net::Loop* loop = nullptr;
+  Loop* loop = nullptr;
   Resolving* waiter = nullptr;  // on the loop's thread only
 };
 
-Resolving::Resolving(net::Loop& loop, Lookup const& lookup, std::string host)
+Resolving::Resolving(Loop& loop, Lookup const& lookup, std::string host)
     : loop_(loop),
       lookup_(lookup),
       host_(std::move(host)),
@@ -62,4 +62,4 @@ void Resolving::finish(Result<std::vector<IpAddress>> found) {
 
 Result<std::vector<IpAddress>> Resolving::await_resume() { return std::move(result_); }
 
-}  // namespace certgate::fetch
+}  // namespace certgate::net

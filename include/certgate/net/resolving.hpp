@@ -1,8 +1,8 @@
 // Waits for a name's addresses without blocking the loop.
 //
 // The look-up runs on a thread of its own that nobody waits for: getaddrinfo() cannot be
-// interrupted, and a name server that never answers must hold up neither the other fetches nor the
-// end of the process. Whoever stops waiting leaves the thread with a shared state of its own.
+// interrupted, and a name server that never answers must hold up neither the others nor the end of
+// the process. Whoever stops waiting leaves the thread with a shared state of its own.
 #pragma once
 
 #include <coroutine>
@@ -10,13 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "certgate/fetch/get.hpp"
+#include "certgate/base/result.hpp"
+#include "certgate/net/loop.hpp"
+#include "certgate/net/resolve.hpp"
 
-namespace certgate::fetch {
+namespace certgate::net {
 
 class Resolving {
  public:
-  Resolving(net::Loop& loop, Lookup const& lookup, std::string host);
+  Resolving(Loop& loop, Lookup const& lookup, std::string host);
   ~Resolving();
   Resolving(Resolving const&) = delete;
   Resolving& operator=(Resolving const&) = delete;
@@ -32,7 +34,7 @@ class Resolving {
   struct Shared;
   void finish(Result<std::vector<IpAddress>> found);
 
-  net::Loop& loop_;
+  Loop& loop_;
   Lookup const& lookup_;
   std::string host_;
   std::shared_ptr<Shared> shared_;
@@ -40,4 +42,4 @@ class Resolving {
   Result<std::vector<IpAddress>> result_;
 };
 
-}  // namespace certgate::fetch
+}  // namespace certgate::net
