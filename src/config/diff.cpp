@@ -132,6 +132,7 @@ std::string host_difference(Host const& before, Host const& now) {
 std::string origin_difference(Origin const& before, Origin const& now) {
   return Changes{}
       .part("servers", before.servers, now.servers)
+      .part("resolve_every", before.resolve_every, now.resolve_every)
       .part("balance", before.balance, now.balance)
       .part("tls", before.tls, now.tls)
       .part("health", before.health, now.health)

@@ -124,7 +124,9 @@ PlainSettings plain_settings(TlsSettings const& tls) {
 }
 
 PlainSettings plain_settings(Origin const& origin) {
-  return {{"balance", word(origin.balance)}, {"preserve_host", word(origin.preserve_host)}};
+  return {{"resolve_every", word(origin.resolve_every)},
+          {"balance", word(origin.balance)},
+          {"preserve_host", word(origin.preserve_host)}};
 }
 
 PlainSettings plain_settings(Health const& health) {

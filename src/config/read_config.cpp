@@ -82,8 +82,9 @@ bool operator==(List const& a, List const& b) {
 }
 
 bool operator==(Origin const& a, Origin const& b) {
-  return a.name == b.name && a.servers == b.servers && a.balance == b.balance && a.tls == b.tls &&
-         a.health == b.health && a.keepalive == b.keepalive && a.preserve_host == b.preserve_host;
+  return a.name == b.name && a.servers == b.servers && a.resolve_every == b.resolve_every &&
+         a.balance == b.balance && a.tls == b.tls && a.health == b.health &&
+         a.keepalive == b.keepalive && a.preserve_host == b.preserve_host;
 }
 
 bool operator==(ClientAuth const& a, ClientAuth const& b) {

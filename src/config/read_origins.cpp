@@ -118,6 +118,7 @@ Origin read_origin(Reading& reading, Value name, Value value) {
   MapReader map{reading, value, "origins.*"};
   if (!map.good()) return origin;
   map.one_or_more("servers", [&](Value server) { read_server(reading, server, origin); });
+  map.duration("resolve_every", origin.resolve_every);
   map.choice("balance", origin.balance);
   map.flag("preserve_host", origin.preserve_host);
   if (Value const tls = map.get("tls")) read_origin_tls(reading, tls, origin);

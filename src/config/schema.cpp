@@ -56,6 +56,7 @@ constexpr Key keys[] = {
 
     {"origins", map, "", "", "Named origins", required},
     {"origins.*.servers", list, "", "", "`http://host:port`, `https://host[:port]` or `unix:/path`; one or a list", required},
+    {"origins.*.resolve_every", duration, "30s", "0..1d", "How often names in `servers` are looked up again; 0: only at load and reload"},
     {"origins.*.balance", choice, "round_robin", "round_robin|least_connections", "How a server is chosen"},
     {"origins.*.preserve_host", flag, "true", "", "`false`: Host becomes the server's own name"},
     {"origins.*.tls", map, "", "", "For https:// servers"},

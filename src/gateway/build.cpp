@@ -68,10 +68,11 @@ bool is_laxer(x509::ClientAuthMode a, x509::ClientAuthMode b) {
 // One build: the state that its steps share.
 class Build {
  public:
-  Build(config::Config const& config, CrlStore const& fetched, tls::ServerIdentities& identities,
-        MaterialCache& cache, UnixSeconds at)
+  Build(config::Config const& config, CrlStore const& fetched, net::Lookup const& lookup,
+        tls::ServerIdentities& identities, MaterialCache& cache, UnixSeconds at)
       : config_(config),
         fetched_(fetched),
+        lookup_(lookup),
         at_(at),
         materials_(cache, identities, diagnostics_, built_.expiries, at) {}
 
@@ -98,6 +99,7 @@ class Build {
 
   config::Config const& config_;
   CrlStore const& fetched_;
+  net::Lookup const& lookup_;
   UnixSeconds at_;
   Diagnostics diagnostics_;
   Built built_;
@@ -451,7 +453,7 @@ Result<Built, Diagnostics> Build::run(std::uint64_t number, telemetry::MetricReg
   generation_->number = number;
   generation_->deny_list = std::move(deny_list);
   set_limits();
-  generation_->origins = build_origins(config_, materials_, before, now, diagnostics_);
+  generation_->origins = build_origins(config_, lookup_, materials_, before, now, diagnostics_);
   build_hosts();
   bool const all_hosts = std::all_of(sites_.begin(), sites_.end(),
                                      [](auto const& site) { return site != nullptr; });
@@ -483,7 +485,7 @@ Diagnostics Build::run_parts(config::PartialConfig const& part) {
     if (part.whole_origins[i]) origins.origins.push_back(config_.origins[i]);
   }
   OriginsInUse none, now;
-  build_origins(origins, materials_, none, now, diagnostics_);
+  build_origins(origins, lookup_, materials_, none, now, diagnostics_);
   for (std::size_t i = 0; i < config_.hosts.size(); ++i) {
     auto const& host = config_.hosts[i];
     if (part.whole_hosts[i]) build_host(host);
@@ -500,11 +502,14 @@ Diagnostics mistakes_of_parts(config::PartialConfig const& part, UnixSeconds at)
   CrlStore const nothing_fetched;
   tls::ServerIdentities identities;
   MaterialCache cache;
-  Build build(part.config, nothing_fetched, identities, cache, at);
+  net::Lookup const lookup = net::resolve;
+  Build build(part.config, nothing_fetched, lookup, identities, cache, at);
   return build.run_parts(part);
 }
 
-Builder::Builder(std::shared_ptr<CrlStore const> fetched) : inside_(std::make_unique<Inside>()) {
+Builder::Builder(std::shared_ptr<CrlStore const> fetched, net::Lookup lookup)
+    : inside_(std::make_unique<Inside>()) {
+  inside_->lookup = std::move(lookup);
   inside_->fetched = fetched != nullptr ? std::move(fetched) : std::make_shared<CrlStore const>();
 }
 Builder::~Builder() = default;
@@ -514,7 +519,7 @@ Result<Built, Diagnostics> Builder::build(config::Config const& config, std::uin
                                           x509::DenyList::Pointer deny_list) {
   inside_->working = inside_->kept;
   inside_->origins_working.clear();
-  Build build(config, *inside_->fetched, inside_->identities, inside_->working, at);
+  Build build(config, *inside_->fetched, inside_->lookup, inside_->identities, inside_->working, at);
   return build.run(number, metrics, std::move(deny_list), inside_->origins_kept,
                    inside_->origins_working);
 }
@@ -525,6 +530,13 @@ void Builder::commit() {
   inside_->origins_kept = std::move(inside_->origins_working);
   inside_->origins_working.clear();
   inside_->identities.prune();
+}
+
+void Builder::keep(std::vector<std::shared_ptr<upstream::Origin>> const& origins) {
+  for (auto const& origin : origins) {
+    auto const known = inside_->origins_kept.find(origin->settings().name);
+    if (known != inside_->origins_kept.end()) known->second.origin = origin;
+  }
 }
 
 void Builder::roll_back() {

@@ -1,9 +1,6 @@
 #include "build_origins.hpp"
 
 #include <type_traits>
-
-#include "certgate/net/resolve.hpp"
-
 namespace certgate::gateway {
 namespace {
 
@@ -50,8 +47,9 @@ class Description {
 
 class OriginBuilder {
  public:
-  OriginBuilder(config::Origin const& origin, Materials& materials, Diagnostics& diagnostics)
-      : origin_(origin), materials_(materials), diagnostics_(diagnostics) {}
+  OriginBuilder(config::Origin const& origin, net::Lookup const& lookup, Materials& materials,
+                Diagnostics& diagnostics)
+      : origin_(origin), lookup_(lookup), materials_(materials), diagnostics_(diagnostics) {}
 
   std::shared_ptr<upstream::Origin> build(OriginInUse const* before, std::string& made_from);
 
@@ -59,13 +57,17 @@ class OriginBuilder {
   bool load_tls();
   tls::ClientContext::Pointer context_for(std::string const& name, config::Mark const& mark);
 
+  std::vector<IpAddress> const* addresses_of(config::Setting<config::ServerUrl> const& url);
+
   config::Origin const& origin_;
+  net::Lookup const& lookup_;
   Materials& materials_;
   Diagnostics& diagnostics_;
   Description description_;
   std::vector<x509::Certificate::Pointer> authorities_;
   tls::ServerIdentity::Pointer identity_;
   std::map<std::string, tls::ClientContext::Pointer> contexts_;
+  std::map<std::string, std::vector<IpAddress>> names_;  // that were looked up, each once
 };
 
 bool OriginBuilder::load_tls() {
@@ -104,6 +106,19 @@ tls::ClientContext::Pointer OriginBuilder::context_for(std::string const& name,
   return *context;
 }
 
+std::vector<IpAddress> const* OriginBuilder::addresses_of(
+    config::Setting<config::ServerUrl> const& url) {
+  auto const known = names_.find(url->host);
+  if (known != names_.end()) return &known->second;
+  auto addresses = lookup_(url->host);
+  if (addresses) return &names_.emplace(url->host, std::move(*addresses)).first->second;
+  diagnostics_.add(url.mark.diagnostic(
+      "cannot resolve `" + url->host + "`: " + addresses.error().detail,
+      "every name must have an address when the configuration is loaded; write an address, or "
+      "reload once the name exists"));
+  return nullptr;
+}
+
 std::shared_ptr<upstream::Origin> OriginBuilder::build(OriginInUse const* before,
                                                        std::string& made_from) {
   if (!load_tls()) return nullptr;
@@ -116,12 +131,14 @@ std::shared_ptr<upstream::Origin> OriginBuilder::build(OriginInUse const* before
   settings.idle_connections = static_cast<std::size_t>(*origin_.keepalive.connections);
   settings.idle_timeout = *origin_.keepalive.idle;
   settings.preserve_host = *origin_.preserve_host;
+  settings.resolve_every = *origin_.resolve_every;
 
   bool good = true;
   for (auto const& url : origin_.servers) {
     upstream::ServerSettings server;
     server.authority = authority_of(*url);
-    description_ << url->to_string();
+    server.written = url->to_string();
+    description_ << server.written;
     if (url->scheme == config::ServerUrl::Scheme::https) {
       auto const& name =
           origin_.tls.server_name->empty() ? url->host : *origin_.tls.server_name;
@@ -130,24 +147,25 @@ std::shared_ptr<upstream::Origin> OriginBuilder::build(OriginInUse const* before
     }
     if (url->scheme == config::ServerUrl::Scheme::unix_socket) {
       server.address.unix_path = url->path;
-      server.label = url->to_string();
+      server.label = label_of(server);
       settings.servers.push_back(std::move(server));
       continue;
     }
-    auto const addresses = net::resolve(url->host);
-    if (!addresses) {
-      diagnostics_.add(url.mark.diagnostic(
-          "cannot resolve `" + url->host + "`: " + addresses.error().detail,
-          "names are resolved when the configuration is loaded; write an address, or reload once "
-          "the name exists"));
+    if (auto const literal = IpAddress::parse(url->host)) {
+      server.address.ip = IpEndpoint{*literal, url->port};
+      server.label = label_of(server);
+      settings.servers.push_back(std::move(server));
+      continue;
+    }
+    auto const* const addresses = addresses_of(url);
+    if (addresses == nullptr) {
       good = false;
       continue;
     }
+    server.name = url->host;
     for (auto const& address : *addresses) {
       server.address.ip = IpEndpoint{address, url->port};
-      server.label = url->to_string();
-      if (addresses->size() > 1) server.label += " (" + address.to_string() + ")";
-      description_ << address.to_string();
+      server.label = label_of(server);
       settings.servers.push_back(server);
     }
   }
@@ -155,8 +173,12 @@ std::shared_ptr<upstream::Origin> OriginBuilder::build(OriginInUse const* before
 
   made_from = description_.take();
   bool const unchanged = before != nullptr && before->made_from == made_from;
-  if (unchanged) return before->origin;
-  return std::make_shared<upstream::Origin>(std::move(settings));
+  if (!unchanged) return std::make_shared<upstream::Origin>(std::move(settings));
+  auto origin = before->origin;
+  for (auto const& [name, addresses] : names_) {
+    if (auto moved = origin->with_addresses(name, addresses)) origin = std::move(moved);
+  }
+  return origin;
 }
 
 // Everything but servers and TLS material, whose contents the builder describes.
@@ -167,7 +189,7 @@ std::string settings_text(config::Origin const& origin) {
        << *origin.health.healthy_after << *origin.health.unhealthy_after
        << *origin.health.eject_after << origin.health.eject_for->count()
        << *origin.keepalive.connections << origin.keepalive.idle->count()
-       << static_cast<int>(*origin.preserve_host) << *origin.tls.server_name
+       << static_cast<int>(*origin.preserve_host) << origin.resolve_every->count() << *origin.tls.server_name
        << static_cast<int>(*origin.tls.verify);
   for (auto const& status : origin.health.status) text << *status;
   return text.take();
@@ -176,13 +198,14 @@ std::string settings_text(config::Origin const& origin) {
 }  // namespace
 
 std::vector<std::shared_ptr<upstream::Origin>> build_origins(config::Config const& config,
+                                                             net::Lookup const& lookup,
                                                              Materials& materials,
                                                              OriginsInUse const& before,
                                                              OriginsInUse& now,
                                                              Diagnostics& diagnostics) {
   std::vector<std::shared_ptr<upstream::Origin>> origins;
   for (auto const& origin : config.origins) {
-    OriginBuilder builder(origin, materials, diagnostics);
+    OriginBuilder builder(origin, lookup, materials, diagnostics);
     auto const settings = settings_text(origin);
     auto const known = before.find(*origin.name);
     OriginInUse comparable;

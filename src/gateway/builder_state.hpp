@@ -10,6 +10,7 @@ namespace certgate::gateway {
 
 struct Builder::Inside {
   std::shared_ptr<CrlStore const> fetched;  // never null
+  net::Lookup lookup;
   tls::ServerIdentities identities;
   MaterialCache kept, working;
   OriginsInUse origins_kept, origins_working;

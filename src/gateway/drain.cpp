@@ -20,6 +20,7 @@ Gateway::Inside::~Inside() {
   for (auto& thread : threads) thread.join();
   background.stop();
   if (background_thread.joinable()) background_thread.join();
+  if (names != nullptr) names->stop();
   if (health != nullptr) {
     background.run_until([this] { return health->stop(); }, std::chrono::seconds{5});
   }

@@ -15,6 +15,7 @@
 #include "certgate/proxy/worker.hpp"
 #include "certgate/telemetry/log.hpp"
 #include "certgate/upstream/health.hpp"
+#include "certgate/upstream/name_watch.hpp"
 #include "crl_fetching.hpp"
 #include "crl_watch.hpp"
 #include "deny_book.hpp"
@@ -40,7 +41,11 @@ struct Gateway::Inside final : admin::Control {
   Result<void> reopen_logs();
   Result<void, Diagnostics> retarget_logs(config::Config const& wanted);
   Result<void> change_trust(TrustChange const& change);
+  Result<void> put_in_force(std::shared_ptr<proxy::Generation> next);
   void refresh_lists();
+  void watch_names();
+  void note_name(upstream::NameNews const& news);
+  void follow_name(std::string const& name, std::vector<IpAddress> const& addresses);
   void watch_lists(std::string seen);
   admin::Outcome change_denied(DenyChange::Kind kind, std::string const& body);
   std::shared_ptr<proxy::Generation const> generation_in_force() const;
@@ -65,7 +70,7 @@ struct Gateway::Inside final : admin::Control {
   // `building`: one reads files and builds at a time, a reload or lists that are renewed. Seconds.
   std::mutex building;
   std::shared_ptr<CrlStore> crl_store = std::make_shared<CrlStore>();  // has a lock of its own
-  Builder builder{crl_store};
+  Builder builder{crl_store, options.lookup};
   std::shared_ptr<config::Config const> config;  // written under `changing` and `mutex`, too
   std::vector<OpenListener> listeners;           // as above
 
@@ -100,6 +105,8 @@ struct Gateway::Inside final : admin::Control {
   net::Loop background;
   net::Deadlines background_deadlines{background};
   std::unique_ptr<upstream::HealthChecker> health;
+  std::unique_ptr<upstream::NameWatch> names;
+  std::atomic<std::uint64_t> names_followed{0};
   std::thread background_thread;
   net::Loop reloads;  // one after the other
   std::thread reload_thread;

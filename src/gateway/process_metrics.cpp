@@ -61,6 +61,15 @@ Values origin_servers(proxy::Generation const& generation) {
   return values;
 }
 
+template <class Number>
+Values of_names(upstream::NameWatch const& names, Number const& number) {
+  Values values;
+  for (auto const& state : names.states()) {
+    values.push_back({{{"name", state.name}}, static_cast<double>(number(state))});
+  }
+  return values;
+}
+
 }  // namespace
 
 void Gateway::Inside::register_own_metrics() {
@@ -73,6 +82,20 @@ void Gateway::Inside::register_own_metrics() {
                       "while",
                       MetricType::gauge,
                       [this] { return origin_servers(*generation_in_force()); });
+  registry->read_with("certgate_origin_name_addresses",
+                      "Addresses in use of a name that origins' servers are at, looked up again "
+                      "every resolve_every",
+                      MetricType::gauge, [this] {
+                        return of_names(*names, [](auto const& state) { return state.addresses; });
+                      });
+  registry->read_with("certgate_origin_name_failures_total",
+                      "Times that such a name could not be resolved; its addresses stayed",
+                      MetricType::counter, [this] {
+                        return of_names(*names, [](auto const& state) { return state.failures; });
+                      });
+  registry->read_with("certgate_origin_name_changes_total",
+                      "Times that other addresses of a name were put in force between reloads",
+                      MetricType::counter, [this] { return single(names_followed.load()); });
   registry->read_with("certgate_reloads_total",
                       "Reloads that were taken (ok) or refused (refused)", MetricType::counter,
                       [this] {

@@ -4,6 +4,7 @@
 #include "certgate/config/format_config.hpp"
 #include "inside.hpp"
 #include "json_answers.hpp"
+#include "name_changes.hpp"
 #include "settings.hpp"
 #include "status.hpp"
 
@@ -40,6 +41,13 @@ std::vector<std::string> changes_between(config::Config const& was_configured,
                      return a->leaf().fingerprint() == b->leaf().fingerprint();
                    });
     if (!same_identities) changes.push_back("host " + site->name + ": other certificate");
+  }
+  for (auto const& origin : now.origins) {
+    auto const old = std::find_if(
+        before.origins.begin(), before.origins.end(),
+        [&](auto const& known) { return known->settings().name == origin->settings().name; });
+    if (old == before.origins.end()) continue;
+    for (auto& change : address_changes(**old, *origin)) changes.push_back(std::move(change));
   }
   return changes;
 }
@@ -178,7 +186,10 @@ Result<Receipt, Diagnostics> Gateway::Inside::try_reload() {
   limit_connections(wanted->limits);
   auto serves = listeners;
   take_listeners(serves, std::move(*opened), workers);
-  background.post([this, origins = generation->origins] { health->watch(origins); });
+  background.post([this, origins = generation->origins] {
+    health->watch(origins);
+    names->watch(origins);
+  });
   builder.commit();
   crl_fetching->commit();
   receipt.warnings = built->warnings;

@@ -83,6 +83,7 @@ std::string Gateway::Inside::status() {
   facts.workers = workers.size();
   facts.connections = connections->open.load();
   facts.now = options.clock->unix_seconds();
+  facts.names = names->states();
   facts.crl_urls = crl_fetching->states();
   facts.denied = denied->entries(facts.now);
   facts.denied_is_kept = denied->is_kept();

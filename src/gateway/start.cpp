@@ -163,6 +163,7 @@ Result<void, Diagnostics> Gateway::Inside::start() {
                      {"reason", change.reason}});
       });
   health->watch(current.generation->origins);
+  watch_names();
   background_thread = std::thread([this] { background.run(); });
   reload_thread = std::thread([this] { reloads.run(); });
   command_thread = std::thread([this] { commands.run(); });

@@ -5,6 +5,7 @@
 #include "certgate/base/encoding.hpp"
 #include "deny_book.hpp"
 #include "materials.hpp"
+#include "name_changes.hpp"
 
 namespace certgate::gateway {
 namespace {
@@ -101,6 +102,17 @@ std::string format_status(StatusFacts const& facts, proxy::Generation const& gen
       json.close('}');
     }
     json.close(']');
+    json.close('}');
+  }
+  json.close(']');
+
+  json.key("names"), json.open('[');
+  for (auto const& name : facts.names) {
+    json.item(), json.open('{');
+    json.key("name"), json.string(name.name);
+    json.key("addresses"), json.number(static_cast<std::int64_t>(name.addresses));
+    json.key("failures"), json.number(static_cast<std::int64_t>(name.failures));
+    json.key("last_failure"), json.string(name.last_failure);
     json.close('}');
   }
   json.close(']');
@@ -264,6 +276,16 @@ std::string describe_hosts(Checked const& checked, UnixSeconds at) {
     if (site->identity.xfcc) forwarded += " xfcc";
     if (!forwarded.empty()) text += "\n  tells origin " + forwarded;
     text += "\n";
+  }
+  for (auto const& origin : generation.origins) {
+    auto const every = origin->settings().resolve_every;
+    for (auto const& name : origin->names()) {
+      text += "origin " + origin->settings().name + ": " + name + " is " +
+              join_addresses(origin->addresses_of(name)) + ", looked up " +
+              (every.count() == 0 ? "at load and reload only"
+                                  : "again every " + config::format_duration(every)) +
+              "\n";
+    }
   }
   auto const& live = generation.policy->live();
   text += std::to_string(live.size()) + (live.size() == 1 ? " rule" : " rules") +

@@ -8,6 +8,7 @@
 #include "certgate/proxy/worker.hpp"
 #include "certgate/telemetry/access_log.hpp"
 #include "certgate/tls/session_store.hpp"
+#include "certgate/upstream/name_watch.hpp"
 #include "crl_fetcher.hpp"
 
 namespace certgate::gateway {
@@ -26,6 +27,7 @@ struct StatusFacts {
   std::vector<std::string> listeners;
   std::vector<std::string> list_problems;  // CRLs that were refused at the last look
   std::vector<CrlFetchState> crl_urls;
+  std::vector<upstream::NameState> names;
   std::vector<x509::DenyEntry> denied;
   bool denied_is_kept = false;
 };

@@ -18,10 +18,14 @@ bool stops_revoked(proxy::Generation const& generation) {
 
 }  // namespace
 
-
-// Every change between two reloads goes this way. REQUIRES: the caller holds `changing`.
+// REQUIRES: the caller holds `changing`.
 Result<void> Gateway::Inside::change_trust(TrustChange const& change) {
   CERTGATE_TRY(auto next, with_change(*current.generation, change));
+  return put_in_force(std::move(next));
+}
+
+// Every change between two reloads goes this way. REQUIRES: the caller holds `changing`.
+Result<void> Gateway::Inside::put_in_force(std::shared_ptr<proxy::Generation> next) {
   std::atomic<bool> all_have_it{true};
   on_each_worker([&](proxy::Worker& worker) {
     if (!worker.adopt(next)) all_have_it = false;

@@ -80,21 +80,28 @@ Workspace::Workspace(WorkerOptions worker_options)
 
 Workspace::~Workspace() = default;
 
+// An origin that did not change keeps its open connections, one that did keeps those to the servers
+// that it still has.
+std::shared_ptr<upstream::Pool> Workspace::pool_for(std::shared_ptr<upstream::Origin> const& origin) {
+  std::shared_ptr<upstream::Pool> before;
+  if (current != nullptr) {
+    for (auto const& known : current->pools) {
+      if (&known->origin() == origin.get()) return known;
+      if (known->origin().settings().name == origin->settings().name) before = known;
+    }
+  }
+  auto pool = std::make_shared<upstream::Pool>(loop, deadlines, origin);
+  if (before != nullptr) before->hand_over(pool);
+  return pool;
+}
+
 std::shared_ptr<WorkerGeneration const> Workspace::prepare(
     std::shared_ptr<Generation const> generation) {
   auto own = std::make_shared<WorkerGeneration>();
   own->shared = std::move(generation);
   auto const& shared = *own->shared;
   for (auto const& origin : shared.origins) {
-    std::shared_ptr<upstream::Pool> pool;
-    if (current != nullptr) {
-      // An origin that did not change keeps its open connections.
-      for (auto const& known : current->pools) {
-        if (&known->origin() == origin.get()) pool = known;
-      }
-    }
-    if (pool == nullptr) pool = std::make_shared<upstream::Pool>(loop, deadlines, origin);
-    own->pools.push_back(std::move(pool));
+    own->pools.push_back(pool_for(origin));
   }
   own->handshake = &deadlines.list(shared.timeouts.handshake);
   own->header = &deadlines.list(shared.timeouts.header);

@@ -129,6 +129,7 @@ struct Workspace {
   bool draining = false;
 
  private:
+  std::shared_ptr<upstream::Pool> pool_for(std::shared_ptr<upstream::Origin> const& origin);
   class TunnelWatch;
   class QuietWatch;
   void watch_for_quiet();

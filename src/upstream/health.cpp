@@ -21,8 +21,8 @@ bool accepts(HealthSettings const& health, int status) {
 // One server's probing: sleeps, asks, notes, and sleeps again.
 class HealthChecker::Probe final : private net::Deadline {
  public:
-  Probe(HealthChecker& owner, std::shared_ptr<Origin> origin, Server& server)
-      : owner_(owner), origin_(std::move(origin)), server_(server) {}
+  Probe(HealthChecker& owner, std::shared_ptr<Origin> origin, std::shared_ptr<Server> server)
+      : owner_(owner), origin_(std::move(origin)), server_(std::move(server)) {}
 
   void begin() { net::start(run()); }
   // True when nothing is in flight and it may be deleted.
@@ -32,7 +32,8 @@ class HealthChecker::Probe final : private net::Deadline {
     if (socket_ != nullptr) socket_->cancel();
     return !busy_;
   }
-  bool is_of(Origin const* origin) const { return origin_.get() == origin; }
+  bool is_of(Server const* server) const { return server_.get() == server; }
+  void set_origin(std::shared_ptr<Origin> origin) { origin_ = std::move(origin); }
 
  private:
   void on_expired() override { net::start(run()); }
@@ -42,7 +43,7 @@ class HealthChecker::Probe final : private net::Deadline {
 
   HealthChecker& owner_;
   std::shared_ptr<Origin> origin_;
-  Server& server_;
+  std::shared_ptr<Server> server_;
   net::Socket* socket_ = nullptr;
   bool busy_ = false;
   bool stopped_ = false;
@@ -58,11 +59,12 @@ net::Task<void> HealthChecker::Probe::run() {
 }
 
 net::Task<Result<int, std::string>> HealthChecker::Probe::ask() {
-  auto const& health = origin_->settings().health;
-  auto const& settings = server_.settings();
+  auto const origin = origin_;  // may be another one before this ends
+  auto const& health = origin->settings().health;
+  auto const& settings = server_->settings();
   auto const timeout = health.timeout;
-  Pool pool(owner_.loop_, owner_.deadlines_, origin_);
-  auto const connection = pool.make(server_);
+  Pool pool(owner_.loop_, owner_.deadlines_, origin);
+  auto const connection = pool.make(*server_);
   auto& stream = connection->stream();
   socket_ = &stream.socket();
   auto connected = co_await pool.connect(*connection, timeout);
@@ -108,9 +110,9 @@ net::Task<Result<int, std::string>> HealthChecker::Probe::ask() {
 void HealthChecker::Probe::note(Result<int, std::string> const& answer) {
   auto const& health = origin_->settings().health;
   bool const well = answer && accepts(health, *answer);
-  bool const changed = well ? server_.probe_succeeded(health) : server_.probe_failed(health);
+  bool const changed = well ? server_->probe_succeeded(health) : server_->probe_failed(health);
   if (!changed || !owner_.on_change_) return;
-  HealthChange change{origin_->settings().name, server_.settings().label, well, {}};
+  HealthChange change{origin_->settings().name, server_->settings().label, well, {}};
   if (!answer) change.reason = answer.error();
   if (answer && !well) change.reason = "status " + std::to_string(*answer);
   owner_.on_change_(change);
@@ -124,19 +126,25 @@ HealthChecker::~HealthChecker() = default;
 
 void HealthChecker::watch(std::vector<std::shared_ptr<Origin>> const& origins) {
   auto const is_wanted = [&](Probe const& probe) {
-    return std::any_of(origins.begin(), origins.end(),
-                       [&](auto const& origin) { return probe.is_of(origin.get()); });
+    return std::any_of(origins.begin(), origins.end(), [&](auto const& origin) {
+      auto const& servers = origin->servers();
+      return std::any_of(servers.begin(), servers.end(),
+                         [&](auto const& server) { return probe.is_of(server.get()); });
+    });
   };
   // One in flight ends by itself, marked as stopped, and is deleted at the next call.
   std::erase_if(probes_, [&](auto const& probe) { return !is_wanted(*probe) && probe->stop(); });
   for (auto const& origin : origins) {
     if (origin->settings().health.path.empty()) continue;
-    auto const is_watched = std::any_of(probes_.begin(), probes_.end(), [&](auto const& probe) {
-      return probe->is_of(origin.get());
-    });
-    if (is_watched) continue;
     for (auto const& server : origin->servers()) {
-      probes_.push_back(std::make_unique<Probe>(*this, origin, *server));
+      auto const watched = std::find_if(probes_.begin(), probes_.end(), [&](auto const& probe) {
+        return probe->is_of(server.get());
+      });
+      if (watched != probes_.end()) {
+        (*watched)->set_origin(origin);
+        continue;
+      }
+      probes_.push_back(std::make_unique<Probe>(*this, origin, server));
       probes_.back()->begin();
     }
   }

@@ -4,6 +4,19 @@
 
 namespace certgate::upstream {
 
+namespace {
+
+bool has(std::vector<IpAddress> const& addresses, IpAddress const& address) {
+  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
+
+}  // namespace
+
+std::string label_of(ServerSettings const& server) {
+  if (server.name.empty()) return server.written;
+  return server.written + " (" + server.address.ip.address.to_string() + ")";
+}
+
 bool Server::request_failed(HealthSettings const& health, std::int64_t now) {
   if (health.eject_after == 0) return false;
   if (failures_.fetch_add(1, std::memory_order_relaxed) + 1 < health.eject_after) return false;
@@ -37,7 +50,68 @@ bool Server::probe_failed(HealthSettings const& health) {
 
 Origin::Origin(OriginSettings settings) : settings_(std::move(settings)) {
   servers_.reserve(settings_.servers.size());
-  for (auto const& server : settings_.servers) servers_.push_back(std::make_unique<Server>(server));
+  for (auto& server : settings_.servers) servers_.push_back(std::make_shared<Server>(std::move(server)));
+  settings_.servers.clear();
+}
+
+std::vector<std::string> Origin::names() const {
+  std::vector<std::string> names;
+  for (auto const& server : servers_) {
+    auto const& name = server->settings().name;
+    if (name.empty() || std::find(names.begin(), names.end(), name) != names.end()) continue;
+    names.push_back(name);
+  }
+  return names;
+}
+
+std::vector<IpAddress> Origin::addresses_of(std::string_view name) const {
+  std::vector<IpAddress> addresses;
+  for (auto const& server : servers_) {
+    if (server->settings().name != name) continue;
+    auto const& address = server->settings().address.ip.address;
+    if (!has(addresses, address)) addresses.push_back(address);
+  }
+  return addresses;
+}
+
+// Name servers give the same addresses in another order each time, so servers that stay keep their
+// places and new ones come behind them.
+std::shared_ptr<Origin> Origin::with_addresses(std::string_view name,
+                                               std::vector<IpAddress> const& addresses) const {
+  if (addresses_of(name).empty()) return nullptr;
+  std::vector<std::shared_ptr<Server>> servers;
+  bool differs = false;
+  for (auto group = servers_.begin(); group != servers_.end();) {
+    auto const& first = (*group)->settings();
+    auto const end = std::find_if(group, servers_.end(), [&](auto const& server) {
+      return server->settings().written != first.written;
+    });
+    if (first.name != name) {
+      servers.insert(servers.end(), group, end);
+      group = end;
+      continue;
+    }
+    std::vector<IpAddress> known;
+    for (; group != end; ++group) {
+      known.push_back((*group)->settings().address.ip.address);
+      if (has(addresses, known.back())) {
+        servers.push_back(*group);
+      } else {
+        differs = true;
+      }
+    }
+    for (auto const& address : addresses) {
+      if (has(known, address)) continue;
+      known.push_back(address);
+      auto settings = first;
+      settings.address.ip.address = address;
+      settings.label = label_of(settings);
+      servers.push_back(std::make_shared<Server>(std::move(settings)));
+      differs = true;
+    }
+  }
+  if (!differs) return nullptr;
+  return std::shared_ptr<Origin>(new Origin(settings_, std::move(servers)));
 }
 
 Server* Origin::choose(unsigned& cursor, Server const* avoid, std::int64_t now) const {

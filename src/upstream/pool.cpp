@@ -19,9 +19,9 @@ Pool::Pool(net::Loop& loop, net::Deadlines& deadlines, std::shared_ptr<Origin> o
 
 Pool::~Pool() = default;
 
-Pool::Idle& Pool::idle_of(Server const& server) {
-  return *std::find_if(idle_.begin(), idle_.end(),
-                       [&](Idle const& idle) { return idle.server == &server; });
+std::vector<Pool::Idle>::iterator Pool::find_idle(Server const& server) {
+  return std::find_if(idle_.begin(), idle_.end(),
+                      [&](Idle const& idle) { return idle.server == &server; });
 }
 
 Server* Pool::choose(Server const* avoid) {
@@ -90,17 +90,38 @@ net::Task<Result<void, ConnectFailure>> Pool::connect(Connection& connection,
 }
 
 void Pool::put_back(std::unique_ptr<Connection> connection) {
-  auto& idle = idle_of(connection->server()).connections;
-  if (idle.size() >= origin_->settings().idle_connections) return;
   if (connection->stream_->has_buffered() || connection->stream_->has_unsent()) return;
   ++connection->requests_;
+  keep(std::move(connection));
+}
+
+// Drops what there is no room for, and what goes to a server that the origin no longer has.
+void Pool::keep(std::unique_ptr<Connection> connection) {
+  if (is_over_) {
+    auto const next = next_.lock();
+    if (next != nullptr) next->keep(std::move(connection));
+    return;
+  }
+  auto const idle = find_idle(connection->server());
+  if (idle == idle_.end()) return;
+  if (idle->connections.size() >= origin_->settings().idle_connections) return;
   connection->pool_ = this;
   connection->stream_->release_memory();
   auto& socket = connection->stream_->socket();
   socket.forget_writable();  // it was waited for when connecting
   socket.watch_readable();
   connection->arm(idle_deadlines_);
-  idle.push_back(std::move(connection));
+  idle->connections.push_back(std::move(connection));
+}
+
+void Pool::hand_over(std::shared_ptr<Pool> const& next) {
+  for (auto& idle : idle_) {
+    for (auto& connection : idle.connections) next->keep(std::move(connection));
+    idle.connections.clear();
+  }
+  next->cursor_ = cursor_;
+  next_ = next;
+  is_over_ = true;
 }
 
 void Connection::on_expired() {

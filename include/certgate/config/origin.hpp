@@ -51,6 +51,7 @@ struct Origin {
   OriginTls tls;
   Health health;
   KeepAlive keepalive;
+  Setting<Duration> resolve_every{std::chrono::seconds{30}};  // 0: only at load
   Setting<bool> preserve_host{true};  // false: Host becomes the server's own name
   Mark mark;
   friend bool operator==(Origin const& a, Origin const& b);  // places do not matter

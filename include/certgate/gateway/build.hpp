@@ -18,6 +18,7 @@
 #include "certgate/base/result.hpp"
 #include "certgate/config/config.hpp"
 #include "certgate/config/read_config.hpp"
+#include "certgate/net/resolve.hpp"
 #include "certgate/proxy/generation.hpp"
 #include "certgate/telemetry/metrics.hpp"
 #include "certgate/x509/deny_list.hpp"
@@ -65,8 +66,10 @@ class CrlStore;  // lists that were fetched; src/gateway/crl_store.hpp
 
 class Builder {
  public:
-  // `fetched`: the lists of addresses; null: none was ever fetched.
-  explicit Builder(std::shared_ptr<CrlStore const> fetched = nullptr);
+  // `fetched`: the lists of addresses; null: none was ever fetched. `lookup` resolves the names of
+  // origins' servers.
+  explicit Builder(std::shared_ptr<CrlStore const> fetched = nullptr,
+                   net::Lookup lookup = net::resolve);
   ~Builder();
 
   // `number` is the Generation's; `at` the moment for which validity is judged.
@@ -79,6 +82,8 @@ class Builder {
                     std::vector<Expiry> const& expiries, UnixSeconds at);
   // What was built last is in force now: later builds are compared with it.
   void commit();
+  // These are in use instead of those of the same name, which had other addresses.
+  void keep(std::vector<std::shared_ptr<upstream::Origin>> const& origins);
   // What was built last is not used.
   void roll_back();
 

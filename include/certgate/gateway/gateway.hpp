@@ -17,12 +17,14 @@
 #include "certgate/base/result.hpp"
 #include "certgate/config/config.hpp"
 #include "certgate/gateway/build.hpp"
+#include "certgate/net/resolve.hpp"
 
 namespace certgate::gateway {
 
 struct GatewayOptions {
   std::string config_path;
   Clock const* clock = nullptr;  // null: the system's
+  net::Lookup lookup = net::resolve;  // for the names of origins' servers; blocks
 };
 
 // What a reload did, for the log and for `certgate reload`.

@@ -28,8 +28,8 @@ class HealthChecker {
                 std::function<void(HealthChange const&)> on_change);
   ~HealthChecker();
 
-  // Probes exactly these origins from now on; those without a health path are left out, those
-  // watched already go on undisturbed.
+  // Probes the servers of exactly these origins from now on; those without a health path are left
+  // out, servers that are watched already go on undisturbed.
   void watch(std::vector<std::shared_ptr<Origin>> const& origins);
   // Ends all probes; true once none is in flight (call again after running the loop).
   bool stop();

@@ -2,7 +2,8 @@
 //
 // Shared by all workers and, when its settings do not change, by Generations: what is known of a
 // server's health survives a reload. Settings are immutable, health is a handful of atomics; every
-// member function may be called from any thread and takes no lock.
+// member function may be called from any thread and takes no lock. When a name gets other addresses,
+// another Origin takes its place and shares with it the servers that stay.
 #pragma once
 
 #include <atomic>
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "certgate/net/socket.hpp"
@@ -21,7 +23,9 @@ enum class Balance { round_robin, least_connections };
 
 // One server as it was written and resolved.
 struct ServerSettings {
-  std::string label;         // for logs and metrics: "http://127.0.0.1:9000"
+  std::string written;       // "http://api.internal:9000"; each of its addresses is a server
+  std::string name;          // that the address is one of; "": the address was written
+  std::string label;         // for logs and metrics: "http://api.internal:9000 (10.0.0.7)"
   net::SocketAddress address;
   std::string authority;     // its own name: the Host field when the client's is not kept
   std::shared_ptr<tls::ClientContext const> tls;  // null: plain
@@ -47,7 +51,11 @@ struct OriginSettings {
   std::size_t idle_connections = 64;  // kept open per server and worker
   std::chrono::milliseconds idle_timeout{60'000};
   bool preserve_host = true;
+  std::chrono::milliseconds resolve_every{0};  // how often names are looked up again; 0: never
 };
+
+// "http://api.internal:9000 (10.0.0.7)", or what was written where that is the address.
+std::string label_of(ServerSettings const& server);
 
 // A server's health as its traffic and its probes show it.
 class Server {
@@ -90,7 +98,15 @@ class Origin {
   explicit Origin(OriginSettings settings);
 
   OriginSettings const& settings() const { return settings_; }
-  std::vector<std::unique_ptr<Server>> const& servers() const { return servers_; }
+  std::vector<std::shared_ptr<Server>> const& servers() const { return servers_; }
+
+  // Those that are looked up, each once.
+  std::vector<std::string> names() const;
+  std::vector<IpAddress> addresses_of(std::string_view name) const;
+  // The origin that has these addresses for `name`, in no particular order: servers whose address
+  // stays are shared, with their health. Null when it has them already. REQUIRES: not empty.
+  std::shared_ptr<Origin> with_addresses(std::string_view name,
+                                         std::vector<IpAddress> const& addresses) const;
 
   // The server for a request. `cursor` is the caller's (one per worker) and makes round robin turn;
   // `avoid` was tried already and is chosen only when there is no other. Servers that are down are
@@ -99,8 +115,11 @@ class Origin {
   Server* choose(unsigned& cursor, Server const* avoid, std::int64_t now) const;
 
  private:
-  OriginSettings settings_;
-  std::vector<std::unique_ptr<Server>> servers_;
+  Origin(OriginSettings settings, std::vector<std::shared_ptr<Server>> servers)
+      : settings_(std::move(settings)), servers_(std::move(servers)) {}
+
+  OriginSettings settings_;  // without `servers`, which know their own
+  std::vector<std::shared_ptr<Server>> servers_;
 };
 
 }  // namespace certgate::upstream

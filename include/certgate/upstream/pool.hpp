@@ -79,6 +79,9 @@ class Pool {
   // REQUIRES: the last response was read to its end, and the connection may stay open.
   void put_back(std::unique_ptr<Connection> connection);
   void close_idle();
+  // `next` takes this pool's place, for an origin that may share servers with this one: it gets what
+  // idles here to those that both have, and the rest is closed. So is done with what is put back later.
+  void hand_over(std::shared_ptr<Pool> const& next);
   std::size_t idle() const;
 
  private:
@@ -87,7 +90,9 @@ class Pool {
     Server* server;
     std::vector<std::unique_ptr<Connection>> connections;  // used last at the back
   };
-  Idle& idle_of(Server const& server);
+  Idle& idle_of(Server const& server) { return *find_idle(server); }
+  std::vector<Idle>::iterator find_idle(Server const& server);
+  void keep(std::unique_ptr<Connection> connection);
 
   net::Loop& loop_;
   net::Deadlines& deadlines_;
@@ -95,6 +100,8 @@ class Pool {
   net::DeadlineList& idle_deadlines_;
   std::vector<Idle> idle_;
   unsigned cursor_ = 0;
+  std::weak_ptr<Pool> next_;
+  bool is_over_ = false;  // handed over
 };
 
 }  // namespace certgate::upstream

@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <future>
+#include <memory>
+#include <mutex>
 #include <thread>
 
 #include "site_folder.hpp"
@@ -114,6 +116,67 @@ TEST(Gateway, OneReloadAnswersForAllThatWait) {
   }
   EXPECT_GE(done, 1);
   EXPECT_LE(done, 50);
+}
+
+// What the resolver says now; look-ups come on threads that nobody waits for.
+struct Resolver {
+  std::mutex mutex;
+  std::string address = "127.0.0.1";
+  std::atomic<int> lookups{0};
+
+  Result<std::vector<IpAddress>> answer(std::string const& name) {
+    ++lookups;
+    std::lock_guard const lock(mutex);
+    if (address.empty()) return fail(ErrorCode::not_found, "no such name as " + name);
+    return std::vector<IpAddress>{*IpAddress::parse(address)};
+  }
+  void set(std::string text) {
+    std::lock_guard const lock(mutex);
+    address = std::move(text);
+  }
+};
+
+TEST(Gateway, FollowsTheNamesOfOrigins) {
+  SiteFolder const folder;
+  auto config = folder.config();
+  std::string const before = R"(servers: ["http://127.0.0.1:9"])";
+  config.replace(config.find(before), before.size(),
+                 R"(servers: ["http://api.internal:9"], resolve_every: 1ms)");
+  folder.write("certgate.yaml", config);
+  auto const resolver = std::make_shared<Resolver>();
+  GatewayOptions options;
+  options.config_path = folder.config_path();
+  options.lookup = [resolver](std::string const& name) { return resolver->answer(name); };
+  auto const started = Gateway::start(std::move(options));
+  ASSERT_TRUE(started) << text_of(started.error());
+  auto& gateway = **started;
+  auto const wait_for = [&](std::string const& words) {
+    auto const end = std::chrono::steady_clock::now() + std::chrono::seconds{60};
+    while (gateway.status_json().find(words) == std::string::npos) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  };
+  EXPECT_THAT(gateway.status_json(), HasSubstr("http://api.internal:9 (127.0.0.1)"));
+  resolver->set("127.0.0.2");
+  EXPECT_TRUE(wait_for("http://api.internal:9 (127.0.0.2)"));
+  EXPECT_THAT(gateway.status_json(), Not(HasSubstr("(127.0.0.1)")));
+  resolver->set("");
+  EXPECT_TRUE(wait_for("no such name as api.internal"));
+  EXPECT_THAT(gateway.status_json(), HasSubstr("http://api.internal:9 (127.0.0.2)"));
+  EXPECT_THAT(gateway.metrics_text(), HasSubstr("certgate_origin_name_changes_total 1\n"));
+  auto const refused = gateway.reload();
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(text_of(refused.error()),
+              HasSubstr("cannot resolve `api.internal`: no such name as api.internal"));
+
+  // A reload looks the name up as well.
+  resolver->set("127.0.0.3");
+  auto const reloaded = gateway.reload();
+  ASSERT_TRUE(reloaded) << text_of(reloaded.error());
+  EXPECT_TRUE(wait_for("http://api.internal:9 (127.0.0.3)"));
+  gateway.drain();
 }
 
 TEST(Gateway, AfterTheDrainNoReloadOpensAnything) {

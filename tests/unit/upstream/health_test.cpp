@@ -233,6 +233,30 @@ TEST(Health, one_that_is_no_longer_wanted_is_asked_no_more) {
   EXPECT_LE(first.count(), count + 1);  // the one that was in flight
 }
 
+// A name of the origin got another address: the server that stays is not asked anew.
+TEST(Health, servers_that_two_origins_share_are_probed_on) {
+  Rig rig;
+  Answering first(status(200));
+  Listener gone;
+  auto settings = rig.origin({first.endpoint(), gone.endpoint()})->settings();
+  auto stays = server_at(first.endpoint()), goes = server_at(gone.endpoint());
+  stays.written = "http://stays";
+  goes.written = "http://goes";
+  goes.name = "goes";
+  settings.servers = {stays, goes};
+  settings.health.interval = std::chrono::hours{1};
+  auto const before = std::make_shared<Origin>(settings);
+  rig.checker.watch({before});
+  ASSERT_TRUE(rig.run_until([&] { return first.count() == 1; }));
+  auto const address = *IpAddress::parse("127.0.0.2");  // nobody listens there
+  auto const after = before->with_addresses("goes", {address});
+  ASSERT_NE(after, nullptr);
+  rig.checker.watch({after});
+  ASSERT_TRUE(rig.run_until([&] { return rig.changes.size() == 1; }));
+  EXPECT_EQ(rig.changes[0].server, "http://goes (127.0.0.2)");
+  EXPECT_EQ(first.count(), 1);
+}
+
 TEST(Health, stop_ends_a_probe_that_waits_for_its_answer) {
   Rig rig;
   Listener silent;

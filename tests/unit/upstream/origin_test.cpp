@@ -213,5 +213,86 @@ TEST(Probes, an_ejected_server_is_tried_before_one_that_is_probed_down) {
   EXPECT_EQ(choices(origin, cursor, 2), "bb");
 }
 
+
+std::vector<IpAddress> addresses(std::initializer_list<char const*> texts) {
+  std::vector<IpAddress> out;
+  for (auto const* const text : texts) out.push_back(*IpAddress::parse(text));
+  return out;
+}
+
+// One server that was written as an address and two addresses of a name, at two ports.
+Origin origin_by_name() {
+  OriginSettings settings;
+  settings.name = "api";
+  settings.resolve_every = std::chrono::seconds{30};
+  settings.health.unhealthy_after = 1;
+  auto const add = [&](std::string written, std::string name, char const* endpoint) {
+    ServerSettings server;
+    server.written = std::move(written);
+    server.name = std::move(name);
+    server.address.ip = *IpEndpoint::parse(endpoint);
+    server.authority = "api.internal";
+    server.label = label_of(server);
+    settings.servers.push_back(std::move(server));
+  };
+  add("http://10.9.9.9", "", "10.9.9.9:80");
+  add("http://api.internal", "api.internal", "10.0.0.1:80");
+  add("http://api.internal", "api.internal", "10.0.0.2:80");
+  add("http://api.internal:81", "api.internal", "10.0.0.1:81");
+  add("http://api.internal:81", "api.internal", "10.0.0.2:81");
+  return Origin(std::move(settings));
+}
+
+std::vector<std::string> labels(Origin const& origin) {
+  std::vector<std::string> out;
+  for (auto const& server : origin.servers()) out.push_back(server->settings().label);
+  return out;
+}
+
+TEST(Names, a_label_tells_the_address_of_a_name) {
+  auto const origin = origin_by_name();
+  EXPECT_EQ(labels(origin)[0], "http://10.9.9.9");
+  EXPECT_EQ(labels(origin)[3], "http://api.internal:81 (10.0.0.1)");
+  EXPECT_EQ(origin.names(), std::vector<std::string>{"api.internal"});
+  EXPECT_EQ(origin.addresses_of("api.internal"), addresses({"10.0.0.1", "10.0.0.2"}));
+}
+
+TEST(Names, the_same_addresses_in_another_order_are_no_change) {
+  auto const origin = origin_by_name();
+  EXPECT_EQ(origin.with_addresses("api.internal", addresses({"10.0.0.2", "10.0.0.1"})), nullptr);
+  EXPECT_EQ(origin.with_addresses("api.internal", addresses({"10.0.0.1", "10.0.0.2", "10.0.0.1"})),
+            nullptr);
+  EXPECT_EQ(origin.with_addresses("other.internal", addresses({"10.0.0.7"})), nullptr);
+}
+
+TEST(Names, an_address_that_stays_keeps_its_server_and_its_health) {
+  auto const origin = origin_by_name();
+  probe_down(origin, 2);
+  origin.servers()[2]->begin();
+  auto const moved = origin.with_addresses("api.internal", addresses({"10.0.0.3", "10.0.0.2"}));
+  ASSERT_NE(moved, nullptr);
+  EXPECT_EQ(labels(*moved),
+            (std::vector<std::string>{
+                "http://10.9.9.9", "http://api.internal (10.0.0.2)", "http://api.internal (10.0.0.3)",
+                "http://api.internal:81 (10.0.0.2)", "http://api.internal:81 (10.0.0.3)"}));
+  EXPECT_EQ(moved->servers()[0], origin.servers()[0]);
+  EXPECT_EQ(moved->servers()[1], origin.servers()[2]);
+  EXPECT_TRUE(moved->servers()[1]->is_probed_down());
+  EXPECT_EQ(moved->servers()[1]->in_flight(), 1u);
+  EXPECT_FALSE(moved->servers()[2]->is_probed_down());
+  auto const& added = moved->servers()[4]->settings();
+  EXPECT_EQ(added.address.ip, *IpEndpoint::parse("10.0.0.3:81"));
+  EXPECT_EQ(added.authority, "api.internal");
+  EXPECT_EQ(moved->settings().name, "api");
+  EXPECT_EQ(origin.servers().size(), 5u);  // the one before is as it was
+}
+
+TEST(Names, an_address_may_be_of_the_other_family) {
+  auto const origin = origin_by_name();
+  auto const moved = origin.with_addresses("api.internal", addresses({"2001:db8::1"}));
+  ASSERT_NE(moved, nullptr);
+  EXPECT_EQ(labels(*moved)[2], "http://api.internal:81 (2001:db8::1)");
+}
+
 }  // namespace
 }  // namespace certgate::upstream

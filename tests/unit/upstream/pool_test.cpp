@@ -61,6 +61,69 @@ TEST(Pool, gives_out_the_connection_used_last) {
   EXPECT_EQ(rig.pool->idle(), 1u);
 }
 
+// A name of the origin got another address.
+struct MovedRig : Rig {
+  Listener other;
+  std::shared_ptr<Pool> before, after;
+
+  MovedRig() {
+    settings.servers[0].written = "http://stays";
+    settings.servers.push_back(server_at(other.endpoint()));
+    settings.servers[1].written = "http://goes";
+    settings.servers[1].name = "goes";
+    auto const origin = std::make_shared<Origin>(settings);
+    before = std::make_shared<Pool>(loop, deadlines, origin);
+    auto const address = *IpAddress::parse("127.0.0.2");
+    after = std::make_shared<Pool>(loop, deadlines, origin->with_addresses("goes", {address}));
+  }
+  std::unique_ptr<Connection> open_to(std::size_t index) {
+    auto opened = open(*before, *before->origin().servers()[index]);
+    EXPECT_TRUE(opened);
+    return std::move(*opened);
+  }
+};
+
+TEST(Pool, the_one_that_takes_its_place_gets_what_is_open_to_servers_that_stay) {
+  MovedRig rig;
+  rig.before->put_back(rig.open_to(0));
+  rig.before->put_back(rig.open_to(1));
+  rig.before->hand_over(rig.after);
+  EXPECT_EQ(rig.before->idle(), 0u);
+  EXPECT_EQ(rig.after->idle(), 1u);
+  auto const taken = rig.after->take_idle(*rig.after->origin().servers()[0]);
+  ASSERT_NE(taken, nullptr);
+  EXPECT_TRUE(taken->is_reused());
+}
+
+TEST(Pool, what_is_put_back_late_goes_to_the_one_in_its_place) {
+  MovedRig rig;
+  auto stays = rig.open_to(0), goes = rig.open_to(1);
+  rig.before->hand_over(rig.after);
+  rig.before->put_back(std::move(stays));
+  rig.before->put_back(std::move(goes));
+  EXPECT_EQ(rig.before->idle(), 0u);
+  EXPECT_EQ(rig.after->idle(), 1u);
+  auto last = rig.after->take_idle(*rig.after->origin().servers()[0]);
+  ASSERT_NE(last, nullptr);
+  rig.after = nullptr;
+  rig.before->put_back(std::move(last));  // nobody is left to keep it
+  EXPECT_EQ(rig.before->idle(), 0u);
+}
+
+TEST(Pool, a_connection_that_was_handed_over_still_idles_out) {
+  MovedRig rig;
+  rig.settings.idle_timeout = std::chrono::milliseconds{1};
+  auto const origin = std::make_shared<Origin>(rig.settings);
+  rig.before = std::make_shared<Pool>(rig.loop, rig.deadlines, origin);
+  rig.after = std::make_shared<Pool>(
+      rig.loop, rig.deadlines, origin->with_addresses("goes", {*IpAddress::parse("127.0.0.2")}));
+  rig.before->put_back(rig.open_to(0));
+  rig.before->hand_over(rig.after);
+  rig.before = nullptr;
+  EXPECT_EQ(rig.after->idle(), 1u);
+  EXPECT_TRUE(rig.run_until([&] { return rig.after->idle() == 0; }));
+}
+
 // Its connecting was waited for with EPOLLOUT, which would wake the loop after every request.
 TEST(Pool, a_kept_connection_is_watched_for_reading_only) {
   Rig rig;
