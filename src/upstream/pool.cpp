@@ -1,10 +1,22 @@
 #include "certgate/upstream/pool.hpp"
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "certgate/tls/connector.hpp"
 
 namespace certgate::upstream {
+namespace {
+
+// Bytes or an end that have arrived and that the loop has not been told of yet.
+bool has_news(int fd) {
+  char byte;
+  return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+}  // namespace
 
 Pool::Pool(net::Loop& loop, net::Deadlines& deadlines, std::shared_ptr<Origin> origin)
     : loop_(loop),
@@ -35,8 +47,13 @@ std::unique_ptr<Connection> Pool::take_idle(Server& server) {
     idle.pop_back();
     connection->disarm();
     connection->pool_ = nullptr;
-    // Bytes or an end that nobody asked for: the server has closed it, or cannot be trusted.
-    if (!connection->stream_->socket().became_readable()) return connection;
+    // Bytes or an end that nobody asked for: the server has closed it, or cannot be trusted. The
+    // loop tells of it once it asks the kernel again, and a request that must not be repeated would
+    // be lost until then. Servers close what idles, so one just put back is not worth a system call.
+    auto const& socket = connection->stream_->socket();
+    if (socket.became_readable()) continue;
+    if (connection->idle_since_ != net::Loop::coarse_milliseconds() && has_news(socket.fd())) continue;
+    return connection;
   }
   return nullptr;
 }
@@ -106,6 +123,7 @@ void Pool::keep(std::unique_ptr<Connection> connection) {
   if (idle == idle_.end()) return;
   if (idle->connections.size() >= origin_->settings().idle_connections) return;
   connection->pool_ = this;
+  connection->idle_since_ = net::Loop::coarse_milliseconds();
   connection->stream_->release_memory();
   auto& socket = connection->stream_->socket();
   socket.forget_writable();  // it was waited for when connecting

@@ -44,6 +44,7 @@ class Connection final : private net::Deadline {
   std::unique_ptr<net::Stream> stream_;
   tls::ClientStream* encrypted_ = nullptr;  // stream_, if it is one
   Pool* pool_ = nullptr;  // that it idles in
+  std::int64_t idle_since_ = 0;  // Loop::coarse_milliseconds()
   std::uint32_t requests_ = 0;
 };
 

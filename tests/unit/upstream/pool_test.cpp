@@ -261,6 +261,24 @@ TEST(Pool, a_connection_in_use_does_not_idle) {
   ::close(peer);
 }
 
+// The end has arrived, but the loop has not asked the kernel since.
+TEST(Pool, one_that_its_server_closed_this_moment_is_not_given_out) {
+  Rig rig;
+  rig.build();
+  auto connection = rig.open_one();
+  int const peer = rig.listener.accept();
+  int const fd = connection->stream().socket().fd();
+  rig.pool->put_back(std::move(connection));
+  auto const since = net::Loop::coarse_milliseconds();
+  while (net::Loop::coarse_milliseconds() == since) {  // a tick of a few milliseconds
+  }
+  ::close(peer);
+  pollfd about{fd, POLLRDHUP, 0};
+  ASSERT_EQ(::poll(&about, 1, -1), 1);
+  EXPECT_EQ(rig.pool->take_idle(rig.server()), nullptr);
+  EXPECT_EQ(rig.pool->idle(), 0u);
+}
+
 TEST(Pool, close_idle_closes_all) {
   Rig rig;
   rig.build();
