@@ -84,6 +84,30 @@ void take_narrower(std::vector<OpenListener>& wanted, std::vector<OpenListener> 
   }
 }
 
+bool has_equal_settings(OpenListener const& a, OpenListener const& b) {
+  return a.settings->proxy_protocol == b.settings->proxy_protocol &&
+         a.settings->trusted_sources == b.settings->trusted_sources;
+}
+
+// For each wanted listener the running one that it continues, or null. Listeners at port 0 may be
+// written alike: each running one goes on once, rather as one with its settings than in its place.
+std::vector<OpenListener const*> former_ones(std::vector<OpenListener> const& wanted,
+                                             std::vector<OpenListener> const& running) {
+  std::vector<OpenListener const*> former(wanted.size(), nullptr);
+  for (bool const settings_too : {true, false}) {
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      if (former[i] != nullptr) continue;
+      auto const found = std::find_if(running.begin(), running.end(), [&](auto const& candidate) {
+        return candidate.written == wanted[i].written &&
+               (!settings_too || has_equal_settings(candidate, wanted[i])) &&
+               std::find(former.begin(), former.end(), &candidate) == former.end();
+      });
+      if (found != running.end()) former[i] = &*found;
+    }
+  }
+  return former;
+}
+
 }  // namespace
 
 void close_sockets(std::vector<OpenListener>& listeners) {
@@ -95,14 +119,13 @@ void close_sockets(std::vector<OpenListener>& listeners) {
 
 Result<std::vector<OpenListener>, Diagnostics> open_listeners(
     config::Config const& wanted, std::vector<OpenListener> const& running, std::size_t workers) {
-  std::vector<OpenListener> opened;
+  std::vector<OpenListener> opened, described;
   Diagnostics diagnostics;
-  for (auto const& listener : wanted.listeners) {
-    auto open = listener_of(listener);
-    auto const known =
-        std::find_if(running.begin(), running.end(),
-                     [&](auto const& former) { return former.written == open.written; });
-    if (known != running.end()) open.settings->endpoint = known->settings->endpoint;
+  for (auto const& listener : wanted.listeners) described.push_back(listener_of(listener));
+  auto const former = former_ones(described, running);
+  for (std::size_t i = 0; i < described.size(); ++i) {
+    auto& open = described[i];
+    if (former[i] != nullptr) open.settings->endpoint = former[i]->settings->endpoint;
     auto const& endpoint = open.settings->endpoint;
     if (endpoint.port != 0 && runs_at(running, endpoint)) {
       open.bound.push_back(endpoint);
@@ -112,7 +135,7 @@ Result<std::vector<OpenListener>, Diagnostics> open_listeners(
     bool const is_shared = overlaps(running, endpoint) || overlaps(opened, endpoint);
     if (auto const done = open_sockets(open, workers, is_shared); !done) {
       bool const is_taken = done.error().code == ErrorCode::conflict;
-      diagnostics.add(listener.address.mark.diagnostic(
+      diagnostics.add(open.mark.diagnostic(
           done.error().detail, is_taken ? "choose another port, or stop the other program" : ""));
     }
     opened.push_back(std::move(open));

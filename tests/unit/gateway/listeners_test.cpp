@@ -68,6 +68,37 @@ TEST_F(ListenersTest, WhatRunsIsNotOpenedAgain) {
   close_sockets(first);
 }
 
+// Port 0 may be written twice: each goes on as itself.
+TEST_F(ListenersTest, TwoThatAreWrittenAlikeKeepTheirPortsAndTheirSettings) {
+  auto const text = [](std::string const& protocol) {
+    return protocol.empty() ? std::string("127.0.0.1:0")
+                            : "127.0.0.1:0\n    proxy_protocol: " + protocol +
+                                  "\n    trusted_sources: [127.0.0.1]";
+  };
+  auto first = running(open_listeners(with({text(""), text("v1"), text("v2")}), {}, 1));
+  ASSERT_EQ(first.size(), 3U);
+  auto const port = [&](std::size_t index) { return first[index].settings->endpoint.port; };
+
+  auto const same = open_listeners(with({text(""), text("v1"), text("v2")}), first, 1);
+  ASSERT_TRUE(same);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE((*same)[i].sockets.empty());
+    EXPECT_EQ((*same)[i].settings->endpoint.port, port(i));
+  }
+  // One is gone and one has other settings: those that are the same stay where they were.
+  auto const changed = open_listeners(with({text("any"), text("v1")}), first, 1);
+  ASSERT_TRUE(changed);
+  EXPECT_EQ((*changed)[0].settings->endpoint.port, port(0));
+  EXPECT_EQ((*changed)[1].settings->endpoint.port, port(1));
+  auto fourth = open_listeners(with({text(""), text(""), text("v1"), text("v2")}), first, 1);
+  ASSERT_TRUE(fourth);
+  EXPECT_EQ((*fourth)[0].settings->endpoint.port, port(0));
+  EXPECT_EQ((*fourth)[1].sockets.size(), 1U);  // new
+  EXPECT_EQ((*fourth)[2].settings->endpoint.port, port(1));
+  close_sockets(*fourth);
+  close_sockets(first);
+}
+
 TEST_F(ListenersTest, AWiderAddressKeepsTheNarrowSocketsAndANarrowerOneFindsThem) {
   auto narrow = running(open_listeners(with({"127.0.0.1:0"}), {}, 1));
   // The same listener under its number.
