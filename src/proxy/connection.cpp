@@ -30,6 +30,14 @@ constexpr std::string_view plain_http_answer =
 
 }  // namespace
 
+bool take_open_place(ConnectionCount& count) {
+  auto open = count.open.load(std::memory_order_relaxed);
+  do {
+    if (open >= count.limit.load(std::memory_order_relaxed)) return false;
+  } while (!count.open.compare_exchange_weak(open, open + 1, std::memory_order_relaxed));
+  return true;
+}
+
 std::optional<ConnectionTally::Place> take_address_place(ConnectionCount& count,
                                                          IpAddress const& address) {
   auto place = count.by_address.take(ConnectionTally::key_of(address));
@@ -63,7 +71,6 @@ Connection::Connection(Workspace& workspace, int fd, IpEndpoint peer,
   if (next_ != nullptr) next_->previous_ = this;
   workspace_.connections = this;
   ++workspace_.connection_count;
-  workspace_.options.connections->open.fetch_add(1, std::memory_order_relaxed);
   workspace_.current->shared->metrics->connection_opened(*workspace_.options.metrics);
 }
 

@@ -21,6 +21,9 @@ struct Judgement {
   x509::Verdict verdict;
 };
 
+// Counts one more connection as open if there is room for it; the Connection gives the place back.
+// Workers may ask at the same moment: the last place goes to one of them.
+bool take_open_place(ConnectionCount& count);
 // The address's place for one more connection. nullopt: it has as many as it may, which has been
 // counted and logged.
 std::optional<ConnectionTally::Place> take_address_place(ConnectionCount& count,

@@ -102,8 +102,7 @@ bool Acceptor::accept_waiting() {
       if (exhausted) note_exhausted(reason);
       return exhausted;
     }
-    if (connections.open.load(std::memory_order_relaxed) >=
-        connections.limit.load(std::memory_order_relaxed)) {
+    if (!take_open_place(connections)) {
       ::close(fd);
       connections.refused.fetch_add(1, std::memory_order_relaxed);
       note_full(connections.limit.load(std::memory_order_relaxed));
@@ -114,6 +113,7 @@ bool Acceptor::accept_waiting() {
       auto taken = take_address_place(connections, peer.address);
       if (!taken) {
         ::close(fd);
+        connections.open.fetch_sub(1, std::memory_order_relaxed);
         continue;
       }
       place = std::move(*taken);

@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 #include <vector>
+
+#include "connection.hpp"
 
 namespace certgate::proxy {
 namespace {
@@ -15,6 +18,31 @@ ConnectionTally::Key address_key(std::string_view text) {
 
 TEST(ConnectionTally, a_place_is_one_pointer) {
   EXPECT_EQ(sizeof(ConnectionTally::Place), sizeof(void*));
+}
+
+// Each worker accepts by itself: none may see the last place as free when another is taking it.
+TEST(ConnectionCount, workers_that_accept_at_once_never_open_more_than_the_limit) {
+  for (int round = 0; round < 20; ++round) {
+    ConnectionCount count;
+    count.limit = 2'000;
+    std::atomic<bool> go{false};
+    std::atomic<std::size_t> taken{0};
+    std::vector<std::thread> workers;
+    for (int i = 0; i < 4; ++i) {
+      workers.emplace_back([&] {
+        while (!go) {
+        }
+        for (int connection = 0; connection < 1'000; ++connection) taken += take_open_place(count);
+      });
+    }
+    go = true;
+    for (auto& worker : workers) worker.join();
+    EXPECT_EQ(taken, 2'000U);
+    EXPECT_EQ(count.open, 2'000U);
+    EXPECT_FALSE(take_open_place(count));
+    count.open -= 1;
+    EXPECT_TRUE(take_open_place(count));
+  }
 }
 
 TEST(ConnectionTally, counts_nothing_without_a_limit) {
