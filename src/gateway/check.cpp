@@ -14,7 +14,10 @@ Result<Checked, Diagnostics> check(std::string const& config_path, UnixSeconds a
   if (!kept) return fail(one(checked.config.state_directory.mark.diagnostic(kept.error().detail)));
   Builder builder(kept->fetched);
   auto built = builder.build(checked.config, 1, at, metrics, kept->deny_list);
-  if (!built) return fail(std::move(built.error()));
+  auto mistakes = look_at_logs(checked.config.log);
+  if (!built) mistakes.add_all(built.error());
+  mistakes.sort();
+  if (mistakes.has_errors()) return fail(std::move(mistakes));
   checked.built = std::move(*built);
   return checked;
 }

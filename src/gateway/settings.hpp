@@ -18,6 +18,8 @@ std::size_t worker_count(config::Config const& config);  // `auto`: one per CPU
 
 // Why a log file cannot be opened, and what to do.
 Diagnostic log_mistake(config::FilePath const& file, Error const& error);
+// What start would say of the log files, without making them.
+Diagnostics look_at_logs(config::LogSettings const& log);
 // The one thing that is wrong.
 Diagnostics one(Diagnostic diagnostic);
 

@@ -290,6 +290,16 @@ def mistakes_without_what_follows_from_them(f):
                  "lists: {office: [[192.0.2.1]]}\n")
 
 
+def log_folder_missing(f):
+    f.config += "log:\n  file: logs/certgate.log\n  access: {file: access/requests.log}\n"
+    f.edit("certificate: server.pem", "certificate: other.pem")  # told as well
+
+
+def log_is_a_directory(f):
+    (f.path / "logs").mkdir()
+    f.config += "log:\n  file: logs\n  access: {file: certgate.yaml/requests.log}\n"
+
+
 MISTAKES = [
     mistakes_of_every_kind, mistakes_without_what_follows_from_them,
     config_missing, config_is_a_directory, certificate_missing, certificate_is_a_directory,
@@ -300,7 +310,8 @@ MISTAKES = [
     crl_signed_by_a_namesake, crl_is_a_certificate, crl_folder_empty, rule_unknown_field,
     rule_unknown_list, rule_wrong_type, rule_form_and_expression, unknown_origin,
     rule_file_missing, rule_file_wrong, list_file_missing, list_file_wrong_value, failing_test,
-    upstream_ca_missing, upstream_key_of_another, unknown_cipher,
+    upstream_ca_missing, upstream_key_of_another, unknown_cipher, log_folder_missing,
+    log_is_a_directory,
 ]
 
 

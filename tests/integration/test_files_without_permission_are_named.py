@@ -121,6 +121,28 @@ def test_a_reload_names_the_file_and_the_old_configuration_stays(site):
         assert "nothing changed" in certgate.reload()
 
 
+def test_check_and_a_start_name_logs_that_cannot_be_written(site):
+    config = site.whole_config()
+    for folder in ("logs", "access"):
+        (site.folder / folder).mkdir()
+    (site.folder / "access" / "requests.log").write_text("")
+    config["log"] = {"file": "logs/certgate.log", "access": {"file": "access/requests.log"}}
+    proxy.write_whole(site.folder / "certgate.yaml", proxy.json.dumps(config, indent=1))
+    site.hand_over()
+    os.chown(site.folder / "access" / "requests.log", NOBODY if site.command else -1, -1)
+    site.run("check", 0)
+    assert not (site.folder / "logs" / "certgate.log").exists()
+    with unreadable(site.folder / "logs"):
+        told = site.run("check", 2)
+        assert re.search(r"certgate\.yaml:\d+:\d+: cannot open log .*logs/certgate\.log: Permission denied\n",
+                         told), told
+        assert "cannot open log" in site.run("run", 2)
+    with unreadable(site.folder / "access" / "requests.log"):
+        told = site.run("check", 2)
+        assert re.search(r": cannot open access log .*requests\.log: Permission denied\n", told), told
+        assert "its folder must be there" in told and "cannot open access log" in site.run("run", 2)
+
+
 def test_a_start_and_check_name_every_such_file_at_once(site):
     config = site.whole_config()
     proxy.write_whole(site.folder / "certgate.yaml", proxy.json.dumps(config, indent=1))
