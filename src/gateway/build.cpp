@@ -379,8 +379,7 @@ void Build::check_hosts_that_are_addresses() {
 // With `request` a certificate is only asked for: what follows from it is for the rules, or the origin.
 void Build::check_certificates_are_judged() {
   if (*config_.default_action == config::Action::block) return;
-  auto const asked = generation_->policy->plan().ids();
-  if (std::any_of(asked.begin(), asked.end(), policy::is_certificate_field)) return;
+  if (keeps_out_by(*generation_->policy, policy::is_certificate_field)) return;
   for (std::size_t i = 0; i < sites_.size(); ++i) {
     auto const& host = config_.hosts[i];
     auto const& set = host.request_headers.set;
@@ -392,7 +391,7 @@ void Build::check_certificates_are_judged() {
     if (*host.client_auth.mode != config::ClientAuthMode::request || origin_is_told) continue;
     diagnostics_.add(host.client_auth.mode.mark.diagnostic(
         "host `" + sites_[i]->name +
-            "` asks for a client certificate, and lets everybody in: no rule is about certificates",
+            "` asks for a client certificate, and lets everybody in: no rule blocks by certificates",
         "add a rule with `mtls: {hosts: [...]}` and `action: block`, or set `mode: require`",
         Severity::warning));
   }

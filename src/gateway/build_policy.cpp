@@ -186,4 +186,19 @@ void run_tests(config::Config const& config, policy::Policy const& policy,
   }
 }
 
+bool keeps_out_by(policy::Policy const& policy, std::function<bool(rules::FieldId)> const& is_one) {
+  auto const& live = policy.live();
+  bool blocks = live.default_action() == policy::Action::block;
+  for (std::size_t i = live.size(); i-- > 0;) {
+    auto const& rule = live.compiled().rule(i);
+    auto const action = static_cast<policy::Action>(rule.action);
+    if (!rule.enabled || action == policy::Action::log) continue;
+    if (action == policy::Action::block) blocks = true;
+    if (!blocks) continue;  // it lets in what would get in anyway
+    auto const fields = rule.program.fields_used().ids();
+    if (std::any_of(fields.begin(), fields.end(), is_one)) return true;
+  }
+  return false;
+}
+
 }  // namespace certgate::gateway

@@ -21,6 +21,10 @@ std::optional<policy::HeaderValues> build_header_values(config::Config const& co
                                                         config::RequestHeaders const& headers,
                                                         Diagnostics& diagnostics);
 
+// Whether any of these fields can keep a request out: some live rule that reads one blocks, or lets in
+// what would be blocked otherwise. Log rules, disabled ones and shadow rules keep nobody out.
+bool keeps_out_by(policy::Policy const& policy, std::function<bool(rules::FieldId)> const& is_one);
+
 // How a host is served, for tests and explanations: null when no entry of `hosts` serves it.
 using ClientPolicyOf = std::function<std::optional<x509::ClientPolicy>(std::string_view host)>;
 

@@ -1,6 +1,7 @@
 // What changes between reloads: lists that were renewed, and the operator's deny list.
 #include <algorithm>
 
+#include "build_policy.hpp"
 #include "inside.hpp"
 
 namespace certgate::gateway {
@@ -8,9 +9,10 @@ namespace {
 
 // Whether anything is made of a revoked certificate: by some rule, or by every host that asks.
 bool stops_revoked(proxy::Generation const& generation) {
-  for (auto const id : generation.policy->plan().ids()) {
-    if (id == policy::id_of(policy::Field::cert_revoked)) return true;
-  }
+  auto const is_revoked = [](rules::FieldId id) {
+    return id == policy::id_of(policy::Field::cert_revoked);
+  };
+  if (keeps_out_by(*generation.policy, is_revoked)) return true;
   return std::none_of(generation.sites.begin(), generation.sites.end(), [](auto const& site) {
     return site->tls->client().mode == x509::ClientAuthMode::request;
   });
@@ -122,7 +124,7 @@ admin::Outcome Gateway::Inside::change_denied(DenyChange::Kind kind, std::string
   };
   if (!stops_revoked(*current.generation)) {
     target.doubt =
-        "no rule asks for cf.tls_client_auth.cert_revoked, so hosts with `mode: request` let it in";
+        "no rule blocks by cf.tls_client_auth.cert_revoked, so hosts with `mode: request` let it in";
   }
   auto const done = denied->change(kind, body, now, target);
   log.warning(done.log_line, {{"version", current.generation->number}});

@@ -291,14 +291,26 @@ def test_a_denial_that_no_rule_heeds_says_so(setup):
     config = setup.config(admin={"address": f"unix:{setup.folder}/admin.sock"}, rules=[])
     with setup.start(config) as certgate:
         setup.gate = certgate
-        words = "no rule asks for cf.tls_client_auth.cert_revoked"
+        words = "no rule blocks by cf.tls_client_auth.cert_revoked"
         assert f"warning: {words}" in ask(setup, "deny", "--serial", device.serial).stdout
         assert words in certgate.log()
         told = json.loads(ask(setup, "deny", "--serial", device.serial, "--json").stdout)
         assert told["done"] and words in told["warning"]
         assert "warning" not in ask(setup, "undeny", "--serial", device.serial).stdout
-        # A rule that asks, and a host that refuses by itself.
+        # Rules that ask and keep nobody out.
+        asks = {"name": "revoked", "expression": "cf.tls_client_auth.cert_revoked"}
+        certgate.reload({**config, "rules": [
+            {**asks, "action": "log"}, {**asks, "name": "off", "action": "block", "enabled": False},
+            {"name": "in", "expression": "not cf.tls_client_auth.cert_revoked", "action": "allow"}],
+            "shadow": {"rules": [{**asks, "action": "block"}]}})
+        assert f"warning: {words}" in ask(setup, "deny", "--serial", device.serial).stdout
+        with setup.client(certgate, device) as client:
+            assert client.get().status == 200
+        # Rules that do, and a host that refuses by itself.
         for changed in ({"rules": [proxy.BLOCK_UNVERIFIED]},
+                        {"default_action": "block", "rules": [
+                            {"name": "in", "action": "allow",
+                             "expression": "not cf.tls_client_auth.cert_revoked"}]},
                         {"hosts": [setup.host(mode="require")]}):
             certgate.reload({**config, **changed})
             assert "warning" not in ask(setup, "deny", "--serial", device.serial).stdout

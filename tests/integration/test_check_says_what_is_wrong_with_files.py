@@ -407,6 +407,16 @@ def no_rule_about_certificates(f):
            "    expression: http.request.method eq \"TRACE\"")
 
 
+def only_log_and_shadow_rules_about_certificates(f):
+    no_rule_about_certificates(f)
+    f.config += ("  - {name: seen, expression: not cf.tls_client_auth.cert_verified, action: log}\n"
+                 "  - {name: off, expression: not cf.tls_client_auth.cert_verified, action: block,"
+                 " enabled: false}\n"
+                 "  - {name: in, expression: cf.tls_client_auth.cert_verified, action: allow}\n"
+                 "shadow:\n  rules:\n"
+                 "  - {name: soon, expression: not cf.tls_client_auth.cert_verified, action: block}\n")
+
+
 def rule_never_matches(f):
     f.config += "  - {name: never, expression: 'http.host eq \"a\" and http.host eq \"b\"', action: block}\n"
 
@@ -460,7 +470,8 @@ WARNINGS = [
     (readable_key, "can be read or changed by others"),
     (certificate_does_not_cover, "does not cover the host name `other.example.com`"),
     (lax_default_host, "asks less of its clients"),
-    (no_rule_about_certificates, "lets everybody in: no rule is about certificates"),
+    (no_rule_about_certificates, "lets everybody in: no rule blocks by certificates"),
+    (only_log_and_shadow_rules_about_certificates, "lets everybody in: no rule blocks by certificates"),
     (host_that_is_an_address, "add \"*\" to these names"), (rule_never_matches, "never"),
     (rule_shadowed, "`valid certificates only`"), (rule_on_a_host_without_certificates, "plain.example.com"),
     (allow_without_revoked, "cert_revoked"), (hex_case, "0A1B"),
