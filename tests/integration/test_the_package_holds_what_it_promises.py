@@ -184,6 +184,49 @@ def test_the_bash_completion_offers_every_option_and_takes_files_only_for_files(
         "complete", "-F", "_certgate", "certgate"]
 
 
+def ca_options():
+    """Each command of `ca` with its options."""
+    below = re.findall(r"^  ([a-z-]+) {2,}",
+                       proxy.run("ca", "--help").stdout.split("Subcommands:")[1], re.M)
+    return {name: set(re.findall(r"^ +(?:-[a-zA-Z],)?(--[a-z0-9-]+)",
+                                 proxy.run("ca", name, "--help").stdout, re.M)) for name in below}
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+def test_the_fish_completion_offers_every_option_of_ca(tmp_path):
+    script = SOURCE / "config/completion/certgate.fish"
+
+    def offered(words):
+        text = output("fish", "--no-config", "-c", f"source {script}; complete -C '{words}'",
+                      cwd=tmp_path, env={**os.environ, "HOME": str(tmp_path)})
+        return {line.split("\t")[0] for line in text.splitlines()}
+
+    options = ca_options()
+    assert offered("certgate ca ") == set(options)
+    for name, wanted in options.items():
+        assert offered(f"certgate ca {name} --") == wanted, name
+    assert offered("certgate ca revoke ca x --reason keyC") == {"keyCompromise"}
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+def test_the_zsh_completion_offers_every_option_of_ca():
+    script = SOURCE / "config/completion/_certgate"
+
+    def specifications(name):
+        """What the script hands to zsh's own function for options."""
+        text = output("zsh", "-f", "-c", "_arguments() { print -rl -- \"$@\" }; "
+                      f"complete_it() {{ source {script} }}; words=(certgate ca '{name}' --); "
+                      "CURRENT=4; complete_it")
+        return text.splitlines()
+
+    options = ca_options()
+    names = re.search(r"\((.*)\)", specifications("")[0]).group(1).split()
+    assert set(names) == set(options)
+    for name, wanted in options.items():
+        offered = [re.match(r"\*?(--[a-z0-9-]+)", line) for line in specifications(name)]
+        assert sorted(match.group(1) for match in offered if match) == sorted(wanted), name
+
+
 def test_every_command_has_help_with_an_example():
     def walk(*words):
         text = proxy.run(*words, "--help").stdout
