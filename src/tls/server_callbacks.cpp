@@ -19,17 +19,19 @@ int protocol_of(Version version) {
   return version == Version::tls_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
 }
 
+// Never null but for want of memory: a connection without a list of its own has that of its context.
 NamesOwner authority_names(x509::Trust const& trust) {
   auto const& anchors = trust.anchors();
-  if (anchors.size() > max_announced_authorities) return nullptr;
   NamesOwner names(sk_X509_NAME_new_null());
+  if (anchors.size() > max_announced_authorities) return names;  // none
   for (auto const& anchor : anchors) {
     auto const der = anchor->subject_name_der();
     auto const* at = der.data();
     auto* const name = d2i_X509_NAME(nullptr, &at, static_cast<long>(der.size()));
     if (!names || name == nullptr || sk_X509_NAME_push(names.get(), name) <= 0) {
       X509_NAME_free(name);
-      return nullptr;  // the client then chooses without a list
+      names.reset(sk_X509_NAME_new_null());  // the client then chooses without a list
+      return names;
     }
   }
   return names;
@@ -95,6 +97,10 @@ Result<ContextOwner> ServerStream::Callbacks::make_context(OSSL_LIB_CTX* library
 
 void ServerStream::Callbacks::watch_hello(SSL_CTX* context, bool on) {
   SSL_CTX_set_msg_callback(context, on ? on_message : nullptr);
+}
+
+void ServerStream::Callbacks::announce(SSL_CTX* context, x509::Trust const& trust) {
+  SSL_CTX_set0_CA_list(context, authority_names(trust).release());
 }
 
 ServerStream& ServerStream::Callbacks::of(SSL const* ssl) {
@@ -204,8 +210,10 @@ int ServerStream::Callbacks::on_certificate(SSL* ssl, void*) {
       return 0;
     }
   }
-  if (host->client().mode != x509::ClientAuthMode::off) {
-    SSL_set0_CA_list(ssl, authority_names(*host->client().trust).release());
+  auto const& client = host->client();
+  if (client.mode != x509::ClientAuthMode::off &&
+      !stream.context_.announces(host->profile(), client.trust->digest())) {
+    SSL_set0_CA_list(ssl, authority_names(*client.trust).release());
   }
   return 1;
 }

@@ -38,6 +38,8 @@ struct ServerStream::Callbacks {
   static Result<ContextOwner> make_context(OSSL_LIB_CTX* library, Profile const& profile,
                                            ServerOptions const& options);
   static void watch_hello(SSL_CTX* context, bool on);
+  // Names the authorities to the clients of every connection that does not name others.
+  static void announce(SSL_CTX* context, x509::Trust const& trust);
 
  private:
   static ServerStream& of(SSL const* ssl);

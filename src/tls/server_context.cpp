@@ -30,19 +30,30 @@ Result<void> ServerContext::set_hosts(ServerHosts::Pointer hosts) {
     auto const& profile = host->profile();
     auto const is_this = [&](Entry const& entry) { return entry.profile == profile.digest(); };
     if (std::find_if(contexts.begin(), contexts.end(), is_this) != contexts.end()) continue;
-    auto const known = std::find_if(contexts_.begin(), contexts_.end(), is_this);
-    if (known != contexts_.end()) {
-      contexts.push_back(*known);
+    if (auto const* const known = entry_of(profile)) {
+      contexts.push_back({profile.digest(), known->context, std::nullopt});
       continue;
     }
     auto made = ServerStream::Callbacks::make_context(library_->handle(), profile, options_);
     if (!made) return fail(std::move(made).error());
-    contexts.push_back({profile.digest(), std::move(made).value()});
+    contexts.push_back({profile.digest(), std::move(made).value(), std::nullopt});
   }
   if (contexts.empty()) return fail(ErrorCode::invalid, "there is no host to serve");
   contexts_ = std::move(contexts);
   hosts_ = std::move(hosts);
+  for (auto& entry : contexts_) announce(entry);
   return {};
+}
+
+void ServerContext::announce(Entry& entry) {
+  for (auto const& host : hosts_->all()) {
+    auto const& client = host->client();
+    if (client.mode == x509::ClientAuthMode::off) continue;
+    if (host->profile().digest() != entry.profile) continue;
+    ServerStream::Callbacks::announce(entry.context.get(), *client.trust);
+    entry.announced = client.trust->digest();
+    return;
+  }
 }
 
 void ServerContext::set_client_hello_facts(bool on) {
@@ -50,11 +61,21 @@ void ServerContext::set_client_hello_facts(bool on) {
   for (auto const& entry : contexts_) ServerStream::Callbacks::watch_hello(entry.context.get(), on);
 }
 
-ssl_ctx_st* ServerContext::context_of(Profile const& profile) const {
+ServerContext::Entry const* ServerContext::entry_of(Profile const& profile) const {
   for (auto const& entry : contexts_) {
-    if (entry.profile == profile.digest()) return entry.context.get();
+    if (entry.profile == profile.digest()) return &entry;
   }
   return nullptr;
+}
+
+ssl_ctx_st* ServerContext::context_of(Profile const& profile) const {
+  auto const* const entry = entry_of(profile);
+  return entry != nullptr ? entry->context.get() : nullptr;
+}
+
+bool ServerContext::announces(Profile const& profile, x509::Digest const& trust) const {
+  auto const* const entry = entry_of(profile);
+  return entry != nullptr && entry->announced == trust;
 }
 
 }  // namespace certgate::tls

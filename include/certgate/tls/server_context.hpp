@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "certgate/base/clock.hpp"
@@ -66,12 +67,18 @@ class ServerContext {
   // For this layer's sources: the context of the first host's profile, and of any other.
   ssl_ctx_st* any_context() const { return contexts_.front().context.get(); }
   ssl_ctx_st* context_of(Profile const& profile) const;
+  // Whether the profile's context names this trust's authorities to clients. Otherwise the connection
+  // has to, which costs decoding their names.
+  bool announces(Profile const& profile, x509::Digest const& trust) const;
 
  private:
   struct Entry {
     x509::Digest profile;
     std::shared_ptr<ssl_ctx_st> context;
+    std::optional<x509::Digest> announced;  // the trust of its first host that asks for certificates
   };
+  Entry const* entry_of(Profile const& profile) const;
+  void announce(Entry& entry);
   ServerContext(net::Loop& loop, ServerOptions options);
 
   ServerOptions options_;

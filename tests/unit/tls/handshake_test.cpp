@@ -64,6 +64,43 @@ TEST_P(Handshake, bytes_pass_both_ways) {
   EXPECT_NE(SSL_get_shutdown(c->client->ssl()) & SSL_RECEIVED_SHUTDOWN, 0);
 }
 
+TEST_P(Handshake, every_host_announces_the_authorities_that_it_trusts_now) {
+  std::vector<Issued> many;
+  for (std::size_t i = 0; i <= max_announced_authorities; ++i) {
+    many.push_back(testing::make_ca("Root " + std::to_string(i)));
+  }
+  std::vector<Issued const*> all;
+  for (auto const& one : many) all.push_back(&one);
+  auto const trusting = [&](std::size_t count) {
+    return policy_of(ClientAuthMode::request, {all.begin(), all.begin() + static_cast<long>(count)});
+  };
+  auto const open = host({"open.example.com"}, policy_of(ClientAuthMode::off, {}));
+  Rig rig(hosts({open, host({"a.example.com"}, trusting(1)), host({"b.example.com"}, trusting(2)),
+                 host({"c.example.com"}, trusting(all.size()))}));
+  auto const announced = [&](std::string name) {
+    auto wanted = config();
+    wanted.server_name = std::move(name);
+    auto const c = rig.connect(wanted);
+    EXPECT_TRUE(c->ok());
+    EXPECT_EQ(c->client->asked_for_certificate(), wanted.server_name != "open.example.com");
+    return std::max(c->client->announced_authorities(), 0);
+  };
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(announced("a.example.com"), 1);
+    EXPECT_EQ(announced("b.example.com"), 2);
+    EXPECT_EQ(announced("c.example.com"), 0);  // too many
+    EXPECT_EQ(announced("open.example.com"), 0);
+  }
+  auto const next = hosts({host({"c.example.com"}, trusting(all.size())),
+                           host({"a.example.com"}, trusting(3)), open});
+  ASSERT_TRUE(rig.context->set_hosts(next));
+  EXPECT_EQ(announced("c.example.com"), 0);
+  EXPECT_EQ(announced("a.example.com"), 3);
+  ASSERT_TRUE(rig.context->set_hosts(hosts({open, host({"b.example.com"}, trusting(1))})));
+  EXPECT_EQ(announced("open.example.com"), 0);
+  EXPECT_EQ(announced("b.example.com"), 1);
+}
+
 TEST_P(Handshake, request_accepts_whatever_the_client_sends) {
   Rig rig(one_host(ClientAuthMode::request));
   auto const none = rig.connect(config());
