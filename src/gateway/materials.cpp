@@ -6,6 +6,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "certgate/x509/distribution_points.hpp"
 #include "certgate/x509/pem.hpp"
 #include "file_hints.hpp"
 
@@ -18,6 +19,24 @@ constexpr UnixSeconds warn_before = 30 * day;
 constexpr std::size_t most_watched_upstream_cas = 16;
 
 std::string in_backquotes(std::string const& path) { return "`" + path + "`"; }
+
+// Of lists whose delta is not in force with them.
+std::vector<std::string> unfollowed_deltas(std::vector<x509::LabelledCrl> const& lists,
+                                           x509::RevocationIndex const& index) {
+  std::vector<std::string> sentences;
+  for (auto const& list : lists) {
+    auto const urls = x509::freshest_crl_urls(*list.crl);
+    bool const has_delta = std::any_of(
+        index.lists().begin(), index.lists().end(), [&](x509::CrlFacts const& facts) {
+          return facts.is_delta && facts.issuer_dn == list.crl->issuer_dn() &&
+                 facts.scope == list.crl->scope();
+        });
+    if (list.crl->is_delta() || urls.empty() || has_delta) continue;
+    sentences.push_back("the CRL " + in_backquotes(list.label) + " names a delta, " + urls.front() +
+                        ", which is not fetched");
+  }
+  return sentences;
+}
 
 // Equal for equal sets, whatever their order: Trust sorts its anchors, a file does not.
 void append_set(std::string& key, std::vector<x509::Digest> digests) {
@@ -301,6 +320,20 @@ Result<x509::RevocationIndex::Pointer> Materials::index(
   return x509::RevocationIndex::build(lists, anchors, measures.back().get());
 }
 
+// A date to come could mean "not yet": the careful reading is taken, and said.
+void Materials::warn_about_dates_to_come(x509::RevocationIndex const& index,
+                                         std::vector<x509::Certificate::Pointer> const& anchors,
+                                         config::Mark const& mark) {
+  for (auto const& anchor : anchors) {
+    auto const latest = index.latest_revocation(anchor->id_as_issuer());
+    if (latest <= at_) continue;
+    warn(mark,
+         "the CRL of `" + std::string(anchor->subject_dn()) +
+             "` has revocation dates in the future, up to " + format_day(latest),
+         "those certificates count as revoked now");
+  }
+}
+
 // Where a host has lists, what none of them covers counts as not verified: better said beforehand.
 void Materials::warn_about_issuers_without_list(
     x509::RevocationIndex const& index, std::vector<x509::Certificate::Pointer> const& anchors,
@@ -407,6 +440,7 @@ std::optional<RevocationSet> Materials::revocations(
   } else {
     auto lists = parse_lists(*files);
     if (!lists) return std::nullopt;
+    auto const from_files = *lists;
     lists->insert(lists->begin(), extra.begin(), extra.end());
     auto built =
         index(*lists, anchors, known == cache_.revocations.end() ? nullptr : known->second.index);
@@ -425,6 +459,9 @@ std::optional<RevocationSet> Materials::revocations(
       return std::nullopt;
     }
     set.index = std::move(*built);
+    if (*client_auth.crl_distribution_points) {
+      set.deltas_not_followed = unfollowed_deltas(from_files, *set.index);
+    }
     cache_.revocations.insert_or_assign(key, set);
   }
 
@@ -436,7 +473,8 @@ std::optional<RevocationSet> Materials::revocations(
     if (!until) continue;
     Expiry expiry;
     expiry.kind = Expiry::Kind::crl;
-    expiry.name = facts.issuer_dn;
+    // Fetched together, or in one file, the two have one label.
+    expiry.name = facts.issuer_dn + (facts.is_delta ? " (delta)" : "");
     expiry.file = facts.label;
     expiry.used_by = used_by;
     expiry.from = facts.this_update;
@@ -452,6 +490,12 @@ std::optional<RevocationSet> Materials::revocations(
     note_expiry(std::move(expiry), mark);
   }
   warn_about_issuers_without_list(*set.index, anchors, *client_auth.crl_check, mark);
+  warn_about_dates_to_come(*set.index, anchors, mark);
+  for (auto const& sentence : set.deltas_not_followed) {
+    warn(mark, sentence,
+         "deltas are fetched for lists that are fetched: name the list's address in `crl`, or put the "
+         "delta into a file beside the list");
+  }
   return set;
 }
 

@@ -22,6 +22,8 @@ namespace certgate::gateway {
 struct RevocationSet {
   x509::Digest contents;  // of the CAs and every list
   x509::RevocationIndex::Pointer index;
+  // Deltas that lists in files name and that nothing brings: what a warning says of each.
+  std::vector<std::string> deltas_not_followed;
 };
 
 // What is kept between builds. A build works on a copy of the maps; commit() keeps it.
@@ -81,6 +83,9 @@ class Materials {
   void warn_about_issuers_without_list(x509::RevocationIndex const& index,
                                        std::vector<x509::Certificate::Pointer> const& anchors,
                                        config::CrlCheck check, config::Mark const& mark);
+  void warn_about_dates_to_come(x509::RevocationIndex const& index,
+                                std::vector<x509::Certificate::Pointer> const& anchors,
+                                config::Mark const& mark);
   struct ListFile {
     std::string path;
     config::Mark mark;

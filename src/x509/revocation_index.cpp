@@ -59,6 +59,7 @@ class Issuer {
   }
 
   IssuerId const& id() const { return id_; }
+  UnixSeconds latest_revocation() const { return latest_revocation_; }
 
   std::optional<Revocation> find(Bytes serial, bool negative) const noexcept {
     if (serial.size() > max_serial_bytes + 1) return std::nullopt;
@@ -171,12 +172,14 @@ class Issuer {
         table_of(places[at + ahead]).will_place(places[at + ahead].hash);
       }
       table_of(places[at]).place(entry, places[at].hash);
+      latest_revocation_ = std::max(latest_revocation_, entry.revoked_at);
       ++at;
     });
   }
 
   IssuerId id_;
   std::vector<Scope> scopes_;
+  UnixSeconds latest_revocation_ = 0;
   std::array<std::uint8_t, 2 * lengths> slots_;  // serial length and sign -> table
   std::vector<SerialTable> tables_;
 };
@@ -202,6 +205,10 @@ class PackedIndex final : public RevocationIndex {
                              : issuer->coverage(subject, now);
   }
   bool has_issuer(IssuerId const& id) const noexcept override { return issuer_of(id) != nullptr; }
+  UnixSeconds latest_revocation(IssuerId const& id) const noexcept override {
+    Issuer const* const issuer = issuer_of(id);
+    return issuer == nullptr ? 0 : issuer->latest_revocation();
+  }
   std::vector<CrlFacts> const& lists() const override { return facts_; }
   std::size_t entry_count() const override {
     std::size_t count = 0;

@@ -94,6 +94,30 @@ def test_deltas_that_are_not_followed_any_more_hold_nothing_up(setup, server):
                          "a kept file without the delta")
 
 
+def test_a_delta_that_a_file_names_is_missed_aloud(setup, server):
+    middle = with_points(setup.folder, "Middle CA", setup.ca, server.address)
+    lost = middle.issue("lost")
+    site = DeltaServer(server, signed(setup.ca, number=10),
+                       delta(middle, number=11, base=10, revoked=[lost]))
+    base = signed(middle, number=10, extensions=[freshest(f"{server.url}/delta.crl")])
+    proxy.write_whole(setup.folder / "base.crl", base)
+    authorities = {"ca": [setup.ca.path.name, middle.path.name]}
+    config = config_of(setup, "base.crl", client_auth={**authorities, **FOLLOW})
+    warning = f"base.crl` names a delta, {server.url}/delta.crl, which is not fetched"
+    with setup.start(config) as gate, setup.client(gate, lost) as thief:
+        assert warning in gate.log() and warning in gate.reload()
+        assert thief.get().status == 200
+        # Beside its base it is in force.
+        proxy.write_whole(setup.folder / "delta.crl", site.bodies["/delta.crl"])
+        config["hosts"][0]["client_auth"]["crl"] = ["base.crl", "delta.crl"]
+        assert warning not in gate.reload(config)
+        assert thief.get().status == 403 and site.asked("/delta.crl") == 0
+    # Who does not want deltas is told nothing.
+    config = config_of(setup, "base.crl", client_auth=authorities)
+    proxy.write_whole(setup.folder / "certgate.yaml", json.dumps(config))
+    assert warning not in proxy.run("check", "--config", setup.folder / "certgate.yaml").stderr
+
+
 BAD_DELTAS = {
     "of another CA": lambda s, lost: (delta(s.server_ca, number=12, base=10, revoked=[lost]),
                                       "was issued by none of the CAs"),

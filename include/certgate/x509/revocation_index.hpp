@@ -100,6 +100,8 @@ class RevocationIndex {
                                UnixSeconds now) const noexcept = 0;
 
   virtual bool has_issuer(IssuerId const& issuer) const noexcept = 0;
+  // Of all that the issuer has revoked, also in the future; 0: nothing.
+  virtual UnixSeconds latest_revocation(IssuerId const& issuer) const noexcept = 0;
   virtual std::vector<CrlFacts> const& lists() const = 0;
   virtual std::size_t entry_count() const = 0;
   virtual std::size_t memory_bytes() const = 0;

@@ -247,6 +247,8 @@ TEST(RevocationIndex, threat_40_hold_and_future_dates_are_revoked_now) {
   EXPECT_EQ(index->find(id(ca()), as_bytes("\x10"))->reason, RevocationReason::certificate_hold);
   EXPECT_TRUE(finds(*index, "11"));
   EXPECT_TRUE(finds(*index, "12"));  // removeFromCRL means nothing in a complete list
+  EXPECT_EQ(index->latest_revocation(id(ca())), test_now() + 86400);
+  EXPECT_EQ(index->latest_revocation(id(other_ca())), 0);
 }
 
 TEST(RevocationIndex, threat_40_delta_adds_and_removes) {
