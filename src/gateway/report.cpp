@@ -1,5 +1,7 @@
 // What the running process says of itself: status and metrics.
 #include <algorithm>
+#include <array>
+#include <map>
 
 #include "certgate/telemetry/prometheus.hpp"
 #include "inside.hpp"
@@ -25,28 +27,26 @@ void Gateway::Inside::publish_expiries() {
     expiries = current.expiries;
     number = current.generation->number;
   }
-  telemetry::MetricRegistry::Values days;
-  auto const now = options.clock->unix_seconds();
+  // A file may hold two of one name (lists of two scopes, a CA renewed): the one that ends first.
+  std::map<std::array<std::string, 3>, Expiry const*> first;
   for (auto const& expiry : expiries) {
-    auto const left = static_cast<double>(expiry.until - now) /
-                      static_cast<double>(std::chrono::seconds(one_day).count());
-    days.push_back({{{"kind", std::string(name_of(expiry.kind))},
-                     {"name", expiry.name},
-                     {"file", expiry.file}},
-                    left});
+    auto& known = first[{std::string(name_of(expiry.kind)), expiry.name, expiry.file}];
+    if (known == nullptr || expiry.until < known->until) known = &expiry;
+  }
+  telemetry::MetricRegistry::Values days, shares;
+  auto const now = options.clock->unix_seconds();
+  for (auto const& [labels, expiry] : first) {
+    auto const left = static_cast<double>(expiry->until - now);
+    auto const whole = static_cast<double>(std::max<UnixSeconds>(expiry->until - expiry->from, 1));
+    auto const& [kind, name, file] = labels;
+    days.push_back({{{"kind", kind}, {"name", name}, {"file", file}},
+                    left / static_cast<double>(std::chrono::seconds(one_day).count())});
+    shares.push_back(
+        {{{"kind", kind}, {"name", name}, {"file", file}}, std::clamp(left / whole, 0.0, 1.0)});
   }
   registry->set_values("certgate_expiry_days",
                        "Days until a certificate, CA or CRL in use ends; negative: it has ended",
                        std::move(days));
-  telemetry::MetricRegistry::Values shares;
-  for (auto const& expiry : expiries) {
-    auto const whole = std::max<UnixSeconds>(expiry.until - expiry.from, 1);
-    auto const share = static_cast<double>(expiry.until - now) / static_cast<double>(whole);
-    shares.push_back({{{"kind", std::string(name_of(expiry.kind))},
-                       {"name", expiry.name},
-                       {"file", expiry.file}},
-                      std::max(0.0, std::min(1.0, share))});
-  }
   registry->set_values("certgate_time_left_ratio",
                        "Share of its time that a certificate, CA or CRL in use has left; a CRL's is "
                        "from thisUpdate to nextUpdate",

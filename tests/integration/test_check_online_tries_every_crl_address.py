@@ -103,6 +103,12 @@ def test_check_online_takes_a_pair_for_ended_when_enforcement_does(setup, server
     with setup.start(config) as gate, setup.client(gate, device) as client, \
             setup.client(gate, lost) as thief:
         assert (client.get().status, thief.get().status) == (200, 403)
+        # One line for each list in what monitors read.
+        text = proxy.admin_get(setup.folder / "admin.sock", "/metrics")[1]
+        days = {series: float(value) for series, value in
+                re.findall(r'^certgate_expiry_days(\{kind="crl".*\}) (\S+)$', text, re.MULTILINE)}
+        assert len(days) == text.count('certgate_expiry_days{kind="crl"') == 2
+        assert max(days.values()) > 19 and (min(days.values()) < 0) == (ended == "delta")
     # What stops working, and when, is said the same way.
     checked = json.loads(proxy.run("check", "--json", "--config", setup.folder / "certgate.yaml").stdout)
     then = {entry["until"]: entry["then"] for entry in checked["expiries"] if entry["kind"] == "crl"}
