@@ -30,16 +30,20 @@ class LineRing {
   // makes everything from that place up to `end` readable.
   char* reserve(std::size_t bytes) {
     std::uint64_t const head = head_.load(std::memory_order_relaxed);
-    if (head + bytes - known_tail_ > capacity_) {
-      known_tail_ = tail_.load(std::memory_order_acquire);
-      if (head + bytes - known_tail_ > capacity_) return nullptr;
-    }
-    return memory_ + (head & (capacity_ - 1));
+    known_tail_ = tail_.load(std::memory_order_acquire);
+    if (head + bytes - known_tail_ > capacity_) return nullptr;
+    // Nobody looks at the memory of an empty queue, so the front, which is in the cache, is used again.
+    if (head == known_tail_) front_.store(head, std::memory_order_relaxed);
+    return place_of(head);
   }
   void commit(char const* end) {
     std::uint64_t const head = head_.load(std::memory_order_relaxed);
-    auto const length = static_cast<std::uint64_t>(end - (memory_ + (head & (capacity_ - 1))));
+    auto const length = static_cast<std::uint64_t>(end - place_of(head));
     head_.store(head + length, std::memory_order_release);
+    // By the time that the next line is written, its memory is in the cache again.
+    for (std::size_t ahead = 0; ahead < usual_line; ahead += cache_line) {
+      __builtin_prefetch(end + ahead, 1);
+    }
   }
   // More than `bytes` wait to be read. Looks at the reader's position only when it might be so.
   bool holds_more_than(std::size_t bytes) {
@@ -53,7 +57,7 @@ class LineRing {
   std::string_view readable() const {
     std::uint64_t const tail = tail_.load(std::memory_order_relaxed);
     std::uint64_t const head = head_.load(std::memory_order_acquire);
-    return {memory_ + (tail & (capacity_ - 1)), static_cast<std::size_t>(head - tail)};
+    return {place_of(tail), static_cast<std::size_t>(head - tail)};
   }
   void consume(std::size_t bytes) {
     tail_.store(tail_.load(std::memory_order_relaxed) + bytes, std::memory_order_release);
@@ -64,11 +68,20 @@ class LineRing {
   std::uint64_t read() const { return tail_.load(std::memory_order_acquire); }
 
  private:
+  static constexpr std::size_t usual_line = 1024, cache_line = 64;
+
   LineRing(char* memory, std::size_t capacity) : memory_(memory), capacity_(capacity) {}
+
+  // The reader sees the front that belongs to what it reads: it changes only while nothing waits, and
+  // before the next commit().
+  char* place_of(std::uint64_t position) const {
+    return memory_ + ((position - front_.load(std::memory_order_relaxed)) & (capacity_ - 1));
+  }
 
   char* memory_;
   std::size_t capacity_;
   alignas(128) std::atomic<std::uint64_t> head_{0};
+  std::atomic<std::uint64_t> front_{0};  // the position that lies at the beginning of the memory
   std::uint64_t known_tail_ = 0;
   alignas(128) std::atomic<std::uint64_t> tail_{0};
 };

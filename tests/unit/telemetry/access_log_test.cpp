@@ -255,15 +255,60 @@ TEST(LineRing, gives_room_in_one_piece_up_to_its_capacity) {
   ASSERT_NE(at, nullptr);
   ring->commit(at + capacity - 3);
   EXPECT_EQ(ring->reserve(4), nullptr);
-  ring->consume(capacity - 3);
-  at = ring->reserve(capacity);
+  at[capacity - 4] = 'y';
+  ring->consume(capacity - 4);
+  at = ring->reserve(capacity - 1);
   ASSERT_NE(at, nullptr);
-  std::string const text(capacity, 'z');
+  std::string const text(capacity - 1, 'z');
   std::copy(text.begin(), text.end(), at);
-  ring->commit(at + capacity);
-  EXPECT_EQ(ring->readable(), text) << "across the end of the memory";
+  ring->commit(at + capacity - 1);
+  EXPECT_EQ(ring->readable(), 'y' + text) << "across the end of the memory";
   EXPECT_TRUE(ring->holds_more_than(capacity - 1));
   EXPECT_FALSE(ring->holds_more_than(capacity));
+}
+
+TEST(LineRing, begins_at_the_front_again_when_nothing_waits) {
+  auto const ring = *LineRing::make(1);
+  char* const front = ring->reserve(10);
+  for (std::string const text : {"0123456789", "abcdefghij", "ABCDEFGHIJ"}) {
+    char* const at = ring->reserve(10);
+    ASSERT_EQ(at, front);
+    std::copy(text.begin(), text.end(), at);
+    ring->commit(at + 10);
+    EXPECT_EQ(ring->readable(), text);
+    EXPECT_EQ(ring->reserve(10), front + 10) << "what waits is not touched";
+    ring->consume(4);
+    EXPECT_EQ(ring->readable(), text.substr(4));
+    EXPECT_EQ(ring->reserve(10), front + 10);
+    ring->consume(6);
+  }
+}
+
+// The writer goes back to the front again and again; the reader never sees one line for another.
+TEST(LineRing, shows_every_line_in_order_whatever_the_other_side_does) {
+  constexpr std::uint64_t lines = 200'000;
+  auto const ring = *LineRing::make(16 * 1024);
+  std::thread writer([&] {
+    for (std::uint64_t i = 0; i < lines; ++i) {
+      auto const line = std::to_string(i) + std::string(i % 50, '.') + '\n';
+      char* at = nullptr;
+      while ((at = ring->reserve(line.size())) == nullptr) std::this_thread::yield();
+      std::copy(line.begin(), line.end(), at);
+      ring->commit(at + line.size());
+    }
+  });
+  std::uint64_t seen = 0, wrong = 0;
+  while (seen < lines) {
+    auto const waiting = ring->readable();
+    for (std::size_t at = 0; at < waiting.size(); ++seen) {
+      auto const wanted = std::to_string(seen) + std::string(seen % 50, '.') + '\n';
+      if (waiting.substr(at, wanted.size()) != wanted) ++wrong;
+      at += wanted.size();
+    }
+    ring->consume(waiting.size());
+  }
+  writer.join();
+  EXPECT_EQ(wrong, 0U);
 }
 
 }  // namespace
