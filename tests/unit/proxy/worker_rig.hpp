@@ -265,6 +265,7 @@ class WorkerRig {
     auto site = std::make_shared<Site>();
     site->name = "api.example.com";
     site->tls = *tls::HostSettings::build(std::move(host));
+    site->request_fields = std::make_shared<RequestFields const>();
     auto table = std::make_shared<HostTable<Site const*>>();
     table->insert(site->tls->names().front(), site.get());
 
