@@ -85,7 +85,7 @@ constexpr Key keys[] = {
     {"rules[].expression", expression, "", "", "When the rule matches; this or `mtls`"},
     {"rules[].mtls", map, "", "", "The mTLS rule form: requests without a valid client certificate"},
     {"rules[].mtls.hosts", list, "", "", "Host names; one or a list", required},
-    {"rules[].mtls.paths", list, "", "", "Exact paths; without it every path"},
+    {"rules[].mtls.paths", list, "", "", "Paths, each with what is below it; without it every path"},
     {"rules[].mtls.block_revoked", flag, "true", "", "Whether revoked certificates match too"},
     {"rules[].action", choice, "", action_choices, "`log` records the match and goes on", required},
     {"rules[].enabled", flag, "true", "", "`false`: parsed and checked, never run"},
