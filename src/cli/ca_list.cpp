@@ -92,7 +92,8 @@ void print_table(std::vector<ListedCertificate> const& rows, UnixSeconds now) {
               << "  " << std::setw(12) << entry.profile << "  " << std::setw(7)
               << pki::name_of(status) << "  " << format_moment(entry.not_after);
     if (status == pki::Status::active) {
-      std::cout << " (" << (entry.not_after - now) / seconds_per_day << " days)";
+      auto const days = (entry.not_after - now) / seconds_per_day;
+      std::cout << " (" << days << (days == 1 ? " day)" : " days)");
     } else if (is_gone(entry.state)) {
       std::cout << " (" << pki::name_of(entry.reason) << ' ' << format_moment(entry.revoked_at)
                 << ')';

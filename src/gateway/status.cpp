@@ -219,7 +219,7 @@ std::string describe_expiries(std::vector<Expiry> expiries, UnixSeconds at) {
     auto const days = (expiry.until - at) / 86'400;
     text += expiry.until < at ? "ended    " : "ends     ";
     text += format_day(expiry.until) + "  ";
-    text += expiry.until < at ? "(over)" : "(" + std::to_string(days) + " days)";
+    text += expiry.until < at ? "(over)" : "(" + std::to_string(days) + (days == 1 ? " day)" : " days)");
     text += "  " + std::string(gateway::name_of(expiry.kind)) + " " + expiry.name + ": " +
             expiry.consequence + "\n";
   }

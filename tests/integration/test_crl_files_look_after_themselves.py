@@ -291,4 +291,7 @@ def test_check_at_a_later_day_lists_what_has_ended_by_then(setup):
     assert "crl" in over and "server_certificate" in over
     assert "from then on" in over
     assert "client_ca" in "\n".join(line for line in lines if line.startswith("ends"))
+    end = datetime.date.fromisoformat(lines[0].split()[1])
+    eve = proxy.run("check", "--config", gate_config, "--at", end - datetime.timedelta(days=1)).stdout
+    assert re.search(rf"^ends +{end} \d\d:\d\d UTC  \(1 day\)  ", eve, re.MULTILINE), eve
     proxy.run("check", "--config", gate_config, "--at", "soon", status=2)
