@@ -114,6 +114,40 @@ TEST(FetchedList, MayNotGoBackwards) {
   EXPECT_TRUE(refuse_older_list(*judge_list(make_crl(users, ca()), url), in_force));
 }
 
+// A list and its delta, in PEM one behind the other.
+FetchedList pair_of(CrlSpec const& base, CrlSpec delta, char const* base_number) {
+  delta.base_number = base_number;
+  auto const pem = x509::format_pem("X509 CRL", as_bytes(make_crl(base, ca()))) +
+                   x509::format_pem("X509 CRL", as_bytes(make_crl(delta, ca())));
+  auto judged = judge_list(pem, url_for({ca().facts}));
+  EXPECT_TRUE(judged) << judged.error().detail;
+  return std::move(*judged);
+}
+
+TEST(FetchedList, OfAPairIsDueWithTheFirstAndCountsUntilTheLast) {
+  auto base = with_number("0A"), delta = with_number("0C");
+  auto const now = certgate::testing::test_now();
+  for (auto const& [base_ends, delta_ends] : {std::pair{100, 900}, std::pair{900, 100}}) {
+    base.next_update = now + base_ends;
+    delta.next_update = now + delta_ends;
+    auto const both = pair_of(base, delta, "0A");
+    EXPECT_EQ(successor_due(both), now + 100);
+    EXPECT_EQ(end_of(both), now + 900);
+  }
+}
+
+TEST(FetchedList, MayNotFallBehindWhatAPairHadReached) {
+  auto const both = pair_of(with_number("0A"), with_number("0C"), "0A");
+  auto const alone = [](char const* number) {
+    return *judge_list(make_crl(with_number(number), ca()), url_for({ca().facts}));
+  };
+  auto const behind = refuse_step_back(alone("0B"), both);
+  ASSERT_FALSE(behind);
+  EXPECT_EQ(behind.error().detail, "it goes backwards: number 0C is in force, this is number 0B");
+  EXPECT_TRUE(refuse_step_back(alone("0C"), both));
+  EXPECT_TRUE(refuse_step_back(alone("0D"), both));
+}
+
 TEST_F(FetchedListFiles, ComeBackAsTheyWere) {
   auto const url = url_for({ca().facts});
   auto const bytes = make_crl(with_number("0A"), ca());

@@ -235,6 +235,13 @@ TEST(Crl, threat_37_signature_and_issuer_are_checked) {
   quiet.authority_key_id = false;
   EXPECT_EQ(error(*read_crl(make_crl(quiet, ca())), same_name), "its signature is wrong");
   EXPECT_EQ(error(*read_crl(make_crl({}, ca(), &same_name)), ca()), "its signature is wrong");
+  testing::CertificateSpec spec;
+  spec.subject = {{"O", "Test"}, {"CN", "CRL CA"}};
+  spec.ca = true;
+  Issued const other_kind =
+      testing::issue(spec, testing::TestKey::cached(testing::KeyKind::rsa2048), nullptr);
+  EXPECT_EQ(error(*read_crl(make_crl(quiet, other_kind)), ca()),
+            "its signature algorithm does not fit the CA's key");
   der[der.size() / 2] ^= 1;
   if (auto const tampered = Crl::parse_der(der)) {
     EXPECT_FALSE((*tampered)->verify_issued_by(*ca().facts));

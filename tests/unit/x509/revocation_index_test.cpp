@@ -195,6 +195,14 @@ TEST(RevocationIndex, threat_38_going_backwards_is_refused) {
   EXPECT_TRUE(build({list(with_serials({}, "01"))}, second.get(), OnOlderCrl::accept));
   // Another issuer's list is nobody's predecessor, and taking a list away is the operator's right.
   EXPECT_EQ(error_of({list(with_serials({}, "01"), other_ca())}, second.get()), "no error");
+  // Each scope has numbers of its own: a higher one of another scope neither hides nor forbids.
+  CrlSpec users = with_serials({"11"}, "03"), older_users = with_serials({}, "02");
+  users.only_user = older_users.only_user = true;
+  auto const all = list(with_serials({}, "05"));
+  auto const both = *build({all, list(users)});
+  EXPECT_NE(error_of({all, list(older_users)}, both.get()).find("number 03 is in force"),
+            std::string::npos);
+  EXPECT_EQ(error_of({list(users)}, both.get()), "no error");
 }
 
 TEST(RevocationIndex, of_one_scope_the_newest_counts) {
@@ -273,6 +281,8 @@ TEST(RevocationIndex, threat_26_delta_numbers_are_checked) {
   EXPECT_EQ(error_of({list(with_serials({}, "02")), list(delta, ca(), "d.crl")}),
             "d.crl: the CRL of \"CN=Index CA,O=Test\" is a delta to number 03, but the base has "
             "number 02");
+  EXPECT_EQ(error_of({list(with_serials({}, "")), list(delta, ca(), "d.crl")}),
+            "d.crl: the CRL of \"CN=Index CA,O=Test\" is a delta, but its base has no CRL number");
   // A base that is newer than the delta has all of it already.
   auto const newer = *build({list(with_serials({"10"}, "06")), list(delta)});
   EXPECT_FALSE(finds(*newer, "20"));
@@ -317,6 +327,32 @@ TEST(RevocationIndex, a_base_and_its_delta_count_until_both_have_ended) {
   CrlSpec endless = with_serials({}, "02");
   endless.no_next_update = true;
   EXPECT_FALSE((*build({list(endless)}))->lists().front().counts_until);
+}
+
+TEST(RevocationIndex, of_lists_that_cover_the_same_the_one_that_counts_longest_decides) {
+  auto const leaf = testing::make_client("leaf", ca()).facts;
+  CrlSpec all = with_serials({}), users = with_serials({});
+  users.only_user = true;
+  all.next_update = test_now() + 100;
+  users.next_update = test_now() + 900;
+  for (auto const& lists : {std::vector{list(all), list(users)}, std::vector{list(users), list(all)}}) {
+    auto const coverage = (*build(lists))->coverage(id(ca()), *leaf, test_now());
+    EXPECT_EQ(coverage.status, CrlStatus::current);
+    EXPECT_EQ(coverage.until, test_now() + 899);
+  }
+}
+
+TEST(RevocationIndex, of_several_deltas_the_newest_counts) {
+  CrlSpec older = with_serials({"20"}, "03"), newer = with_serials({"21"}, "04");
+  older.base_number = newer.base_number = "01";
+  auto const base = list(with_serials({"10"}, "02"));
+  for (auto const& deltas : {std::vector{list(older), list(newer)}, std::vector{list(newer), list(older)}}) {
+    auto const index = *build({base, deltas[0], deltas[1]});
+    EXPECT_TRUE(finds(*index, "10"));
+    EXPECT_FALSE(finds(*index, "20"));
+    EXPECT_TRUE(finds(*index, "21"));
+    EXPECT_EQ(highest_number(index->lists()), "04");
+  }
 }
 
 TEST(RevocationIndex, numbers_are_compared_by_value) {
