@@ -15,6 +15,7 @@ struct Options {
   std::string server_name = "api.example.com";
   std::string certificate, key;   // of the client; empty: none
   std::string tls = "1.3";
+  std::string groups;             // for the key exchange; empty: OpenSSL's default
   enum class Mode { keep_alive, handshake, resume, idle } mode = Mode::keep_alive;
   unsigned connections = 1;
   double seconds = 0;             // 0: until `operations`

@@ -49,6 +49,9 @@ SSL_CTX* make_context(Options const& options) {
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384");
+  if (!options.groups.empty() && SSL_CTX_set1_groups_list(context, options.groups.c_str()) != 1) {
+    die("unknown groups " + options.groups);
+  }
   if (!options.certificate.empty()) {
     if (SSL_CTX_use_certificate_chain_file(context, options.certificate.c_str()) != 1 ||
         SSL_CTX_use_PrivateKey_file(context, options.key.c_str(), SSL_FILETYPE_PEM) != 1) {
@@ -263,6 +266,7 @@ int main(int argc, char** argv) {
   app.add_option("--cert", options.certificate, "Client certificate chain, PEM");
   app.add_option("--key", options.key);
   app.add_option("--tls", options.tls, "1.2 or 1.3");
+  app.add_option("--groups", options.groups, "Groups offered for the key exchange");
   app.add_option("--mode", mode, "keep_alive, handshake, resume or idle");
   app.add_option("--connections", options.connections);
   app.add_option("--seconds", options.seconds);
