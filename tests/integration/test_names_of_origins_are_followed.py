@@ -1,12 +1,13 @@
 """Names of origins' servers get other addresses without a reload, and keep them while nobody answers.
 
-The resolver of the operating system reads its names from a file of the test (libnss_wrapper).
+In place of the system's resolver certgate has one that reads its names from a file of the test.
 """
 
 import contextlib
-import ctypes
 import os
+import pathlib
 import re
+import subprocess
 import threading
 
 import pytest
@@ -14,39 +15,39 @@ import pytest
 import proxy
 import wire
 
-WRAPPER = "libnss_wrapper.so"
+RESOLVER = pathlib.Path(__file__).parents[1] / "support/tool/resolver_of_a_file.cpp"
 
 
-def has_wrapper():
-    with contextlib.suppress(OSError):
-        ctypes.CDLL(WRAPPER)
-        return True
-    return False
-
-
-pytestmark = pytest.mark.skipif(not has_wrapper(), reason="libnss-wrapper is not installed")
+@pytest.fixture(scope="module")
+def resolver(tmp_path_factory):
+    """The resolver as a library."""
+    library = tmp_path_factory.mktemp("resolver") / "resolver.so"
+    subprocess.run([os.environ.get("CXX", "g++"), "-std=c++20", "-shared", "-fPIC", "-o", library, RESOLVER],
+                   check=True, timeout=proxy.PATIENCE)
+    return library
 
 
 class Names:
-    """What the resolver knows. `answers`: name → addresses."""
+    """What the resolver knows."""
 
-    def __init__(self, folder):
-        self.path = folder / "hosts"
-        # The sanitizers' libraries want to come first, but do not have to.
+    def __init__(self, resolver, folder):
+        self.path = folder / "names"
+        # The address sanitizer's library wants to come first, but does not have to.
         asan = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
-        self.environment = {"LD_PRELOAD": WRAPPER, "NSS_WRAPPER_HOSTS": str(self.path),
+        self.environment = {"LD_PRELOAD": str(resolver), "CERTGATE_TEST_NAMES": str(self.path),
                             "ASAN_OPTIONS": asan}
         self.set()
 
     def set(self, **answers):
-        proxy.write_whole(self.path, "127.0.0.1 localhost\n" + "".join(
-            f"{address} {name}.internal\n" for name, addresses in answers.items()
-            for address in addresses))
+        """Name → addresses, of names below .internal."""
+        proxy.write_whole(self.path, "".join(f"{address} {name}.internal\n"
+                                             for name, addresses in answers.items()
+                                             for address in addresses))
 
 
 @pytest.fixture
-def names(tmp_path):
-    return Names(tmp_path)
+def names(resolver, tmp_path):
+    return Names(resolver, tmp_path)
 
 
 @pytest.fixture
