@@ -36,22 +36,47 @@ bool parse_moment(std::string const& text, UnixSeconds& moment) {
   return true;
 }
 
-std::string format_json(std::string const& path, bool is_valid, Diagnostics const& told,
-                        std::vector<gateway::Expiry> const& expiries,
+nlohmann::json expiries_of(gateway::Built const& built) {
+  auto expiries = nlohmann::json::array();
+  for (auto const& expiry : built.expiries) {
+    expiries.push_back({{"kind", gateway::name_of(expiry.kind)},
+                        {"name", expiry.name},
+                        {"file", expiry.file},
+                        {"used_by", expiry.used_by},
+                        {"until", expiry.until},
+                        {"then", expiry.consequence}});
+  }
+  return expiries;
+}
+
+nlohmann::json names_of_origins(proxy::Generation const& generation) {
+  auto names = nlohmann::json::array();
+  for (auto const& origin : generation.origins) {
+    for (auto const& name : origin->names()) {
+      auto addresses = nlohmann::json::array();
+      for (auto const& address : origin->addresses_of(name)) addresses.push_back(address.to_string());
+      names.push_back({{"origin", origin->settings().name},
+                       {"name", name},
+                       {"addresses", std::move(addresses)}});
+    }
+  }
+  return names;
+}
+
+// `built`: null when the configuration is not valid.
+std::string format_json(std::string const& path, Diagnostics const& told,
+                        gateway::Built const* built,
                         std::vector<gateway::CrlAnswer> const* addresses) {
   using nlohmann::json;
   json answer = json::object();
   answer["config"] = path;
-  answer["valid"] = is_valid;
+  answer["valid"] = built != nullptr;
   answer["diagnostics"] = json::parse(gateway::format_diagnostics_json(told));
   answer["expiries"] = json::array();
-  for (auto const& expiry : expiries) {
-    answer["expiries"].push_back({{"kind", gateway::name_of(expiry.kind)},
-                                  {"name", expiry.name},
-                                  {"file", expiry.file},
-                                  {"used_by", expiry.used_by},
-                                  {"until", expiry.until},
-                                  {"then", expiry.consequence}});
+  answer["names"] = json::array();
+  if (built != nullptr) {
+    answer["expiries"] = expiries_of(*built);
+    answer["names"] = names_of_origins(*built->generation);
   }
   if (addresses != nullptr) {
     answer["crl_addresses"] = json::array();
@@ -94,7 +119,7 @@ int refuse(CheckOptions const& options, Diagnostics told) {
     return diagnostic.severity == Severity::error;
   });
   if (options.json) {
-    std::puts(format_json(options.path, false, told, {}, nullptr).c_str());
+    std::puts(format_json(options.path, told, nullptr, nullptr).c_str());
   } else {
     std::fputs(render(told).c_str(), stderr);
   }
@@ -120,7 +145,7 @@ int check(CheckOptions const& options) {
   int const status = status_of(addresses, at);
   told.sort();
   if (options.json) {
-    std::puts(format_json(options.path, true, told, checked->built.expiries,
+    std::puts(format_json(options.path, told, &checked->built,
                           options.online ? &addresses : nullptr).c_str());
     return status;
   }
@@ -157,7 +182,7 @@ void add_check_command(CLI::App& root, int& exit_status) {
                  "is kept")
       ->excludes(offline)
       ->excludes(dump);
-  command->add_flag("--json", options->json, "Print one JSON object: diagnostics and expiries");
+  command->add_flag("--json", options->json, "Print one JSON object: diagnostics, expiries and names of origins");
   command->footer(
       "Exit status: 0 valid (there may be warnings), 1 valid but --online found a CRL address that\n"
       "gives no good list, 2 invalid.\n"

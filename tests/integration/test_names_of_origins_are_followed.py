@@ -233,11 +233,14 @@ def test_check_says_what_resolved(tmp_path, names, servers):
     proxy.write_whole(tmp_path / "certgate.yaml", proxy.json.dumps(gate.whole_config()))
     environment = {**os.environ, **names.environment}
 
-    def check(status):
-        return proxy.run("check", "--config", tmp_path / "certgate.yaml", status=status,
+    def check(status, *arguments):
+        return proxy.run("check", "--config", tmp_path / "certgate.yaml", *arguments, status=status,
                          env=environment)
 
     assert ("origin api: api.internal is 127.0.0.11, 127.0.0.12, looked up again every 45s\n"
             in check(0).stdout)
+    assert proxy.json.loads(check(0, "--json").stdout)["names"] == [
+        {"origin": "api", "name": "api.internal", "addresses": ["127.0.0.11", "127.0.0.12"]}]
     names.set()
     assert "cannot resolve `api.internal`: Name or service not known" in check(2).stderr
+    assert proxy.json.loads(check(2, "--json").stdout)["names"] == []
