@@ -126,6 +126,8 @@ BAD_DELTAS = {
                                         "is a delta to number 14, but the base has number 0A"),
     "older": lambda s, lost: (delta(s.ca, number=11, base=10, this_update=proxy.now()
                                     - datetime.timedelta(days=2)), "goes backwards"),
+    "older by date": lambda s, lost: (delta(s.ca, number=13, base=10, this_update=proxy.now()
+                                            - datetime.timedelta(days=2)), "goes backwards: one of "),
     "complete": lambda s, lost: (signed(s.ca, number=12, revoked=[lost]),
                                  "it is a complete list, not a delta"),
     "a web page": lambda s, lost: (b"<html>", "it is a web page"),
