@@ -258,6 +258,13 @@ bool MapReader::has(std::string_view name) const {
   return false;
 }
 
+bool MapReader::has_value(std::string_view name) const {
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    if (keys_[i]->name() == name) return found_[i] && !found_[i].is_null();
+  }
+  return false;
+}
+
 bool MapReader::is_meant(std::string_view name) const {
   for (std::size_t i = 0; i < keys_.size(); ++i) {
     if (keys_[i]->name() == name) return found_[i] || meant_[i];

@@ -62,7 +62,10 @@ class MapReader {
   Reading& reading() { return reading_; }
   // The value of a key, or nothing when it is absent or empty (which is a mistake).
   Value get(std::string_view name);
+  // Written, if without a value.
   bool has(std::string_view name) const;
+  // get() would have it.
+  bool has_value(std::string_view name) const;
   // Written, or most likely what an unknown key was meant to be: not missing.
   bool is_meant(std::string_view name) const;
 

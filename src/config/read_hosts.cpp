@@ -57,7 +57,7 @@ Listener read_listener(Reading& reading, Value value) {
                   "`proxy_protocol` without `trusted_sources`: anybody could claim any address",
                   "add `trusted_sources: [192.0.2.0/24]` with the addresses of the load balancer");
   }
-  if (!wants_header && map.has("trusted_sources") && !map.has("proxy_protocol")) {
+  if (!wants_header && map.has_value("trusted_sources") && !map.has("proxy_protocol")) {
     reading.wrong(map.get("trusted_sources"), "`trusted_sources` has no effect here",
                   "add `proxy_protocol: v2`, or remove it");
   }

@@ -56,14 +56,14 @@ void read_origin_tls(Reading& reading, Value value, Origin& origin) {
   map.path("certificate", tls.certificate);
   map.path("private_key", tls.private_key);
   map.flag("verify", tls.verify);
-  if (map.has("certificate") != map.has("private_key")) {
-    bool const lacks_key = map.has("certificate");
+  bool const lacks_key = map.has_value("certificate") && !map.has("private_key");
+  if (lacks_key || (map.has_value("private_key") && !map.has("certificate"))) {
     reading.wrong(
         map.get(lacks_key ? "certificate" : "private_key"),
         lacks_key ? "`certificate` without `private_key`" : "`private_key` without `certificate`",
         "write both, or neither");
   }
-  if (!*tls.verify && map.has("ca")) {
+  if (!*tls.verify && map.has_value("ca")) {
     reading.wrong(map.get("ca"), "`ca` has no effect with `verify: false`",
                   "remove `verify: false` to verify the origin");
   }
@@ -104,7 +104,7 @@ void read_health(Reading& reading, Value value, Health& health) {
   if (map.has("path")) return;
   for (std::string_view const name :
        {"host", "interval", "timeout", "healthy_after", "unhealthy_after", "status"}) {
-    if (!map.has(name)) continue;
+    if (!map.has_value(name)) continue;
     reading.wrong(map.get(name), in_backquotes(name) + " has no effect without `path`",
                   "add `path: /healthz` to check the servers actively");
     return;

@@ -113,6 +113,41 @@ TEST(Schema, DefaultsAreThoseInForce) {
   EXPECT_GT(compared, 50u);
 }
 
+TEST(Schema, KeysWithoutAValueAreMistakes) {
+  auto const expect_refused = [](std::string_view prefix, std::string const& keys,
+                                 std::string_view name) {
+    auto const config = parse_text(sample_with(prefix, keys));
+    ASSERT_FALSE(config) << prefix << " " << keys;
+    EXPECT_NE(render(config.error()).find("`" + std::string{name} + "` has no value"),
+              std::string::npos)
+        << prefix << " " << keys << "\n" << render(config.error());
+  };
+  int tried = 0;
+  for (Key const& key : all_keys()) {
+    auto const dot = key.path.rfind('.');
+    auto const prefix = dot == key.path.npos ? std::string_view{} : key.path.substr(0, dot);
+    if (sample_with(prefix, "hole: 1").find("hole: 1") == std::string::npos) continue;
+    expect_refused(prefix, std::string{key.name()} + ": ~", key.name());
+    ++tried;
+  }
+  EXPECT_GE(tried, 80);
+  // Beside what gives them a meaning.
+  expect_refused("origins.*.tls", "verify: false, ca: ~", "ca");
+  expect_refused("listeners[]", "trusted_sources: ~, proxy_protocol: v2", "trusted_sources");
+}
+
+TEST(Schema, HealthKeysWithoutAValueOrAPathAreMistakes) {
+  for (std::string_view const name :
+       {"host", "interval", "timeout", "healthy_after", "unhealthy_after", "status"}) {
+    std::string text = sample_with();
+    std::string_view const path = "health: {path: /h}";
+    text.replace(text.find(path), path.size(), "health: {" + std::string{name} + ": ~}");
+    auto const config = parse_text(text);
+    ASSERT_FALSE(config) << name;
+    EXPECT_NE(render(config.error()).find("has no value"), std::string::npos);
+  }
+}
+
 TEST(Schema, PathsAreUnique) {
   std::set<std::string_view> seen;
   for (Key const& key : all_keys()) EXPECT_TRUE(seen.insert(key.path).second) << key.path;
