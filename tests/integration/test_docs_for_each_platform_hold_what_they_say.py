@@ -74,7 +74,9 @@ def test_the_commands_of_the_page_work(page, tmp_path):
         ca.issue("ann-laptop", "--out", work)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "certgate").symlink_to(pathlib.Path(BINARY).resolve())
-    environment = dict(os.environ, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    # Node.js tries ::1 first where /etc/hosts has it; the server listens on 127.0.0.1.
+    environment = dict(os.environ, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+                       NODE_OPTIONS="--dns-result-order=ipv4first")
     text = text.replace("api.example.com:8443", f"localhost:{server.server_address[1]}")
     text = text.replace("api.example.com 8443", f"localhost {server.server_address[1]}")
     text = text.replace("/var/lib/certgate/ca", str(ca.directory))
