@@ -60,7 +60,7 @@ std::vector<Question> questions_of(Checked const& checked) {
       question.server = &settings;
       question.is_verified = *written.tls.verify;
       for (auto const& url : written.servers) {
-        if (settings.label.starts_with(url->to_string())) question.mark = url.mark;
+        if (settings.written == url->to_string()) question.mark = url.mark;
       }
       questions.push_back(std::move(question));
     }

@@ -240,5 +240,27 @@ TEST(Check, AnOriginThatCannotBeReachedIsANote) {
   EXPECT_NE(told.begin()->place.line, 0U);
 }
 
+TEST(Check, EachServerIsToldOfAtItsOwnUrl) {
+  SiteFolder const folder;
+  auto text = folder.config();
+  std::string_view const servers = R"(["http://127.0.0.1:9"])";
+  ASSERT_NE(text.find(servers), text.npos) << text;
+  auto const first = 1 + std::count(text.begin(), text.end(), '\n') -
+                     std::count(text.begin() + static_cast<std::ptrdiff_t>(text.find(servers)),
+                                text.end(), '\n');
+  text.replace(text.find(servers), servers.size(),
+               "[\"https://127.0.0.1:11\",\n    \"https://127.0.0.1:1\"]");
+  folder.write("certgate.yaml", text);
+  auto const checked = check(folder.config_path(), SystemClock{}.unix_seconds());
+  ASSERT_TRUE(checked) << text_of(checked.error());
+  auto const told = ask_origins(*checked, SystemClock{}.unix_seconds());
+  ASSERT_EQ(told.size(), 2U);
+  for (auto const& one : told) {
+    bool const is_first = one.message.find("127.0.0.1:11 ") != one.message.npos;
+    EXPECT_EQ(static_cast<std::ptrdiff_t>(one.place.line), is_first ? first : first + 1)
+        << one.message;
+  }
+}
+
 }  // namespace
 }  // namespace certgate::gateway
