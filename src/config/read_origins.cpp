@@ -119,6 +119,11 @@ Origin read_origin(Reading& reading, Value name, Value value) {
   if (!map.good()) return origin;
   map.one_or_more("servers", [&](Value server) { read_server(reading, server, origin); });
   map.duration("resolve_every", origin.resolve_every);
+  if (origin.resolve_every->count() > 0 && *origin.resolve_every < std::chrono::seconds{1}) {
+    reading.odd(map.get("resolve_every"),
+                "`resolve_every` below 1s is for tests: the resolver is asked that often",
+                "30s is usual; 0s looks names up at load and reload only");
+  }
   map.choice("balance", origin.balance);
   map.flag("preserve_host", origin.preserve_host);
   if (Value const tls = map.get("tls")) read_origin_tls(reading, tls, origin);

@@ -192,6 +192,17 @@ TEST(ReadConfig, WarnsAboutWhatHasNoEffect) {
             "name it)");
 }
 
+TEST(ReadConfig, WarnsOfNamesThatAreLookedUpAllTheTime) {
+  for (auto const& [every, warnings] :
+       {std::pair{"1ms", 1u}, {"999ms", 1u}, {"1s", 0u}, {"0s", 0u}, {"30s", 0u}}) {
+    auto const config = parse_text(sample_with("origins.*", std::string{"resolve_every: "} + every));
+    ASSERT_TRUE(config) << render(config.error());
+    ASSERT_EQ(config->warnings.size(), warnings) << every;
+    if (warnings == 0) continue;
+    EXPECT_NE(render(config->warnings).find("`resolve_every` below 1s"), std::string::npos);
+  }
+}
+
 TEST(ReadConfig, LoweringTheHeaderLowersTheTarget) {
   EXPECT_EQ(*parse("limits: {header_bytes: 8KiB}\n").limits.uri_bytes, kib(8));
   EXPECT_EQ(*parse("limits: {header_bytes: 64KiB}\n").limits.uri_bytes, kib(16));
