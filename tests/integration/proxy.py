@@ -245,7 +245,9 @@ class Certgate:
         def matching():
             found = []
             if self.access_path.exists():
-                for line in self.access_path.read_text(errors="replace").splitlines():
+                for line in self.access_path.read_text(errors="replace").splitlines(keepends=True):
+                    if not line.endswith("\n"):
+                        continue  # a write is seen page by page: the rest is on its way
                     record = json.loads(line)
                     if all(record.get(key) == value for key, value in wanted.items()):
                         found.append(record)
