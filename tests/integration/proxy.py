@@ -287,6 +287,14 @@ class Certgate:
         raise AssertionError("no VmRSS")
 
 
+def localhost_is_known():
+    """Whether `localhost` has an address here: a root file system may come without /etc/hosts."""
+    try:
+        return bool(socket.getaddrinfo("localhost", None))
+    except socket.gaierror:
+        return False
+
+
 def run(*arguments, status=0, **options):
     """One certgate command; returns the finished process."""
     done = subprocess.run(

@@ -44,11 +44,12 @@ def test_https_servers_are_verified(setup):
             other = f"{server.url}/other.crl"
             refused = gate.reload(config_of(setup, other, crl_refresh=refresh()), good=False)
             assert "the certificate of `127.0.0.1` is not accepted" in refused
-            by_name = server.address.replace("127.0.0.1", "localhost")
-            networks = [*LOOPBACK, "::1/128"]
-            refused = gate.reload(config_of(setup, by_name, crl_refresh=refresh(
-                ca=web_ca.path.name, allowed_networks=networks)), good=False)
-            assert "it is not for `localhost` but for pki.example.com" in refused
+            if proxy.localhost_is_known():
+                by_name = server.address.replace("127.0.0.1", "localhost")
+                networks = [*LOOPBACK, "::1/128"]
+                refused = gate.reload(config_of(setup, by_name, crl_refresh=refresh(
+                    ca=web_ca.path.name, allowed_networks=networks)), good=False)
+                assert "it is not for `localhost` but for pki.example.com" in refused
             assert client.get().status == 200
 
 

@@ -14,6 +14,7 @@ import threading
 
 import pytest
 
+import proxy
 from certificate_authority import BINARY, CertificateAuthority
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs" / "platforms"
@@ -63,6 +64,8 @@ def test_the_commands_of_the_page_work(page, tmp_path):
     missing = [package for tool, package in NEEDS[page] if not is_there(tool)]
     if missing:
         pytest.skip(f"{page} needs the package {' '.join(missing)}")
+    if not proxy.localhost_is_known():
+        pytest.skip("`localhost` has no address here (/etc/hosts)")
     ca = CertificateAuthority(tmp_path / "ca").init()
     ca.issue("server", "--profile", "server", "--dns", "localhost")
     server = serve(ca)

@@ -2,6 +2,7 @@
 #include "certgate/net/resolve.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -20,6 +21,7 @@ TEST(Resolve, an_address_is_its_own) {
 
 TEST(Resolve, gives_each_address_of_a_name_once) {
   auto const found = resolve("localhost");
+  if (!found && ::access("/etc/hosts", R_OK) != 0) GTEST_SKIP() << "there is no /etc/hosts";
   ASSERT_TRUE(found) << found.error().detail;
   EXPECT_FALSE(found->empty());
   for (auto const& address : *found) {
