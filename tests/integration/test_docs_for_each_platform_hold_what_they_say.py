@@ -19,8 +19,8 @@ from certificate_authority import BINARY, CertificateAuthority
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs" / "platforms"
 BLOCK = re.compile(r"<!-- (run|file: (\S+)) -->\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-# What a page's commands need, and the Debian package that has it. ./run installs all but the two large
-# ones, Go and the JDK; where one is missing its page is skipped, and pytest says which.
+# What a page's commands need, and the Debian package that has it. ./run test installs them all; where
+# one is missing its page is skipped, and pytest says which.
 NEEDS = {"java.md": [("javac", "default-jdk-headless")], "nodejs.md": [("node", "nodejs")],
          "curl.md": [("curl", "curl")], "python.md": [("python3", "python3")],
          "go.md": [("go", "golang-go")], "esp32.md": [("/usr/include/mbedtls/ssl.h", "libmbedtls-dev")],
