@@ -297,8 +297,22 @@ bool Exchange::parse_head_again() {
   return true;
 }
 
-bool Exchange::is_still_allowed() {
+// From now on the record is about what is in force now, for what was before may go: no tunnel keeps a
+// Generation with all its revoked serials. Only its pool is kept, with the server it is connected to.
+void Exchange::leave_generation() {
+  if (generation_ == workspace_.current) return;
+  for (auto const& pool : generation_->pools) {
+    if (pool.get() == pool_) kept_pool_ = pool;
+  }
+  site_ = nullptr;
+  judgement_ = nullptr;
+  decided_ = false;
+  decision_ = {};
   generation_ = workspace_.current;
+}
+
+bool Exchange::is_still_allowed() {
+  leave_generation();
   auto const began = std::exchange(began_, workspace_.options.tls.clock->now());
   bool const allowed = parse_head_again() && find_site() && judge();
   began_ = began;

@@ -55,6 +55,7 @@ class Exchange final : private net::ReadableObserver {
   policy::Facts facts();
   std::string_view keep(std::string_view text);
   bool parse_head_again();      // fills head_ and admitted_ from block_ after a suspension
+  void leave_generation();      // for the one in force now; lets go of all that belongs to the old one
 
   // Answers of certgate's own (exchange.cpp).
   net::Task<void> answer(int status, FailureToken failure,
@@ -125,7 +126,8 @@ class Exchange final : private net::ReadableObserver {
   std::string buffered_body_;
   BodyDecoder request_body_;
   http::BodyKind upload_kind_ = http::BodyKind::none;
-  upstream::Pool* pool_ = nullptr;
+  upstream::Pool* pool_ = nullptr;  // one of generation_'s, or kept_pool_
+  std::shared_ptr<upstream::Pool> kept_pool_;
   upstream::Server* server_ = nullptr;
   std::unique_ptr<upstream::Connection> upstream_;
   std::optional<upstream::ConnectFault> connect_fault_;  // of the last server that was tried

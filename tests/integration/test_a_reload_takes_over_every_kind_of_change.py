@@ -288,3 +288,61 @@ def test_a_tunnel_goes_on_across_reloads_until_its_client_is_revoked(tmp_path):
         echo(second, b"untouched")
         certgate.records(1, path="/socket", failure="client_no_longer_allowed")
     origin.close()
+
+
+def move_origin(config):
+    config["origins"]["api"]["servers"] = ["http://127.0.0.1:1"]
+
+
+def rename_origin(config):
+    config["origins"] = {"other": config["origins"]["api"]}
+    for host in config["hosts"]:
+        host["origin"] = "other"
+
+
+def allow_fewer_fields(config):
+    """The request that opened the tunnel would be refused before any rule is asked."""
+    config["limits"] = {"header_fields": 2}
+
+
+def drop_host(config):
+    config["hosts"][0]["names"] = ["new.example.com"]
+
+
+@pytest.mark.parametrize("change, failure", [
+    (move_origin, None),
+    (rename_origin, None),
+    (allow_fewer_fields, "client_no_longer_allowed"),
+    (drop_host, "client_no_longer_allowed"),
+])
+def test_a_tunnel_ends_well_when_what_it_was_opened_under_is_gone(tmp_path, change, failure):
+    """Its record tells the origin and the server that it was connected to, whatever is left of them."""
+    origin = tunnel_origin()
+    setup = proxy.Setup(tmp_path, origin)
+    alice = setup.ca.issue("alice")
+    config = setup.config()
+    config["rules"] = [
+        {"name": f"seen by number {n} of several rules that only log", "action": "log",
+         "expression": "http.request.uri.path eq \"/socket\""} for n in range(3)
+    ] + [{"name": "whoever has a certificate may open a socket", "action": "allow",
+          "expression": "cf.tls_client_auth.cert_verified"}]
+    with setup.start(config) as certgate, setup.client(certgate, alice) as client:
+        open_tunnel(client)
+        echo(client, b"before")
+        changed = setup.config()
+        changed["rules"] = []
+        change(changed)
+        certgate.reload(changed)
+        if failure is None:
+            echo(client, b"after")
+            certgate.reload(changed)
+            echo(client, b"and after that")
+            client.close()
+        else:
+            assert client.read_until_close() == b""
+        record = certgate.records(1, path="/socket")[0]
+        assert record["status"] == 101
+        assert record.get("failure") == failure
+        assert record["origin"] == "api"
+        assert record["origin_server"] == origin.url
+    origin.close()
