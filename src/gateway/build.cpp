@@ -86,6 +86,8 @@ class Build {
   std::shared_ptr<proxy::Site> build_host(config::Host const& host);
   bool set_client_auth(config::Host const& host, tls::HostOptions& options, proxy::Site& site);
   bool warn_about_urls(config::ClientAuth const& auth, std::vector<CrlUrl> const& urls);
+  void explain_failed_profile(config::Host const& host, Error const& error);
+  void warn_of_unused_ciphers(config::Host const& host);
   tls::Profile::Pointer profile_for(config::Host const& host);
   std::size_t origin_index(std::string const& name) const;
   void set_forwarding(config::Host const& host, proxy::Site& site);
@@ -117,6 +119,38 @@ std::size_t Build::origin_index(std::string const& name) const {
   return 0;  // parse_config() has made sure that it exists
 }
 
+// Every name that is wrong, each at its place.
+void Build::explain_failed_profile(config::Host const& host, Error const& error) {
+  if (*host.tls.min_version > *host.tls.max_version) return;  // parse_config() has said so
+  auto const before = diagnostics_.size();
+  for (auto const& cipher : host.tls.ciphers) {
+    auto const checked = tls::check_cipher(*cipher);
+    if (!checked) diagnostics_.add(cipher.mark.diagnostic(checked.error().detail));
+  }
+  for (auto const& group : host.tls.groups) {
+    auto const checked = tls::check_group(*group);
+    if (!checked) diagnostics_.add(group.mark.diagnostic(checked.error().detail));
+  }
+  if (diagnostics_.size() == before) diagnostics_.add(host.mark.diagnostic(error.detail));
+}
+
+// A list that says nothing about the only version leaves the built-in ciphers.
+void Build::warn_of_unused_ciphers(config::Host const& host) {
+  auto const& ciphers = host.tls.ciphers;
+  if (ciphers.empty() || *host.tls.min_version != *host.tls.max_version) return;
+  bool const only_1_3 = *host.tls.min_version == config::TlsVersion::tls_1_3;
+  bool const one_counts = std::any_of(ciphers.begin(), ciphers.end(), [&](auto const& cipher) {
+    return cipher->starts_with("TLS_") == only_1_3;
+  });
+  if (one_counts) return;
+  diagnostics_.add(ciphers.front().mark.diagnostic(
+      std::string("none of these ciphers is for TLS ") + (only_1_3 ? "1.3" : "1.2") +
+          ", the only version of host `" + host.display_name() + "`: the built-in ones are used",
+      only_1_3 ? "add names that start with TLS_, or remove the key"
+               : "add names such as ECDHE-ECDSA-AES128-GCM-SHA256, or remove the key",
+      Severity::warning));
+}
+
 tls::Profile::Pointer Build::profile_for(config::Host const& host) {
   tls::ProfileOptions options;
   auto const version = [](config::TlsVersion v) {
@@ -136,23 +170,14 @@ tls::Profile::Pointer Build::profile_for(config::Host const& host) {
   }
   auto built = tls::Profile::build(std::move(options));
   if (!built) {
-    auto const& detail = built.error().detail;
-    auto mark = host.mark;
-    for (auto const* list : {&host.tls.ciphers, &host.tls.groups}) {
-      for (auto const& entry : *list) {
-        if (detail.find(*entry) != std::string::npos) mark = entry.mark;
-      }
-    }
-    if (mark.offset() == host.mark.offset() && host.tls.min_version.mark.written()) {
-      mark = host.tls.min_version.mark;
-    }
-    diagnostics_.add(mark.diagnostic(detail));
+    explain_failed_profile(host, built.error());
     return nullptr;
   }
   // What is written differently may mean the same.
   for (auto const& known : profiles_) {
     if (known->digest() == (*built)->digest()) return known;
   }
+  warn_of_unused_ciphers(host);
   profiles_.push_back(*built);
   return std::move(*built);
 }

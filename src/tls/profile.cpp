@@ -1,5 +1,10 @@
 #include "certgate/tls/profile.hpp"
 
+#include <strings.h>
+
+#include <vector>
+
+#include "certgate/base/diagnostic.hpp"
 #include "openssl.hpp"
 
 namespace certgate::tls {
@@ -32,35 +37,94 @@ void append(std::string& list, std::string_view item) {
   list += item;
 }
 
-bool encrypts_and_authenticates(SSL_CTX* context) {
+// Calls `use` with each cipher that the context would offer, of both TLS versions.
+template <class Use>
+void for_each_cipher(SSL_CTX* context, Use use) {
   auto* const ciphers = SSL_CTX_get_ciphers(context);
-  for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); ++i) {
-    auto const* const cipher = sk_SSL_CIPHER_value(ciphers, i);
-    if (SSL_CIPHER_get_cipher_nid(cipher) == NID_undef) return false;
-    if (SSL_CIPHER_get_auth_nid(cipher) == NID_auth_null) return false;
-  }
-  return true;
+  for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); ++i) use(sk_SSL_CIPHER_value(ciphers, i));
 }
 
-Result<void> check_cipher(SSL_CTX* context, std::string const& name, bool is_1_3) {
+// What was meant: a name in other letters, IANA's name of a cipher, or one that was misspelt.
+std::string cipher_meant_by(std::string const& name) {
+  ContextOwner const context(SSL_CTX_new(TLS_server_method()));
+  if (!context || SSL_CTX_set_cipher_list(context.get(), "ALL:@SECLEVEL=0") != 1) return {};
+  std::string meant;
+  std::vector<std::string_view> names;
+  for_each_cipher(context.get(), [&](SSL_CIPHER const* cipher) {
+    char const* const known = SSL_CIPHER_get_name(cipher);
+    char const* const iana = SSL_CIPHER_standard_name(cipher);
+    names.emplace_back(known);
+    if (strcasecmp(known, name.c_str()) == 0 ||
+        (iana != nullptr && strcasecmp(iana, name.c_str()) == 0)) {
+      meant = known;
+    }
+  });
+  return meant.empty() ? std::string(nearest(name, names)) : meant;
+}
+
+Result<void> check_cipher_in(SSL_CTX* context, std::string const& name) {
+  bool const is_1_3 = name.starts_with("TLS_");
   bool const one_name = name.find_first_of(":!+@ ,") == std::string::npos;
-  bool const known = one_name && (is_1_3 ? SSL_CTX_set_ciphersuites(context, name.c_str()) == 1
-                                         : SSL_CTX_set_cipher_list(context, name.c_str()) == 1);
+  bool known = one_name && (is_1_3 ? SSL_CTX_set_ciphersuites(context, name.c_str()) == 1
+                                   : SSL_CTX_set_cipher_list(context, name.c_str()) == 1);
   ERR_clear_error();
-  if (!known) {
-    return fail(ErrorCode::invalid, "this OpenSSL knows no cipher called `" + name +
-                                        "`; `openssl ciphers -s` lists them");
+  int matching = 0, others = 0;
+  bool safe = true;
+  if (known) {
+    for_each_cipher(context, [&](SSL_CIPHER const* cipher) {
+      std::string_view const found = SSL_CIPHER_get_name(cipher);
+      if (found.starts_with("TLS_") != is_1_3) return;
+      ++(found == name ? matching : others);
+      safe = safe && SSL_CIPHER_get_cipher_nid(cipher) != NID_undef &&
+             SSL_CIPHER_get_auth_nid(cipher) != NID_auth_null;
+    });
+    // OpenSSL leaves out the TLS 1.3 names that it does not know, and says nothing.
+    if (matching == 0 && others == 0) known = false;
   }
-  if (!is_1_3 && !encrypts_and_authenticates(context)) {
-    return fail(ErrorCode::invalid, "the cipher `" + name + "` does not encrypt or authenticate");
+  if (!known) {
+    auto const meant = one_name ? cipher_meant_by(name) : std::string();
+    auto const what = "this OpenSSL knows no cipher called `" + name + "`";
+    return fail(ErrorCode::invalid, meant.empty() ? what + "; `openssl ciphers -s` lists them"
+                                                  : what + ": write `" + meant + "`");
+  }
+  if (others > 0) {
+    return fail(ErrorCode::invalid, "`" + name + "` stands for several ciphers: name each of them; " +
+                                        "`openssl ciphers -s '" + name + "'` lists them");
+  }
+  if (!safe) {
+    return fail(ErrorCode::invalid,
+                "the cipher `" + name + "` does not encrypt, or does not authenticate the server");
   }
   return {};
+}
+
+Result<void> check_group_in(SSL_CTX* context, std::string const& name) {
+  bool const one_name = !name.empty() && name.find_first_of(":*?- /") == std::string::npos;
+  if ((one_name || name == "P-256" || name == "P-384" || name == "P-521") &&
+      SSL_CTX_set1_groups_list(context, name.c_str()) == 1) {
+    return {};
+  }
+  ERR_clear_error();
+  return fail(ErrorCode::invalid, "this OpenSSL knows no group called `" + name +
+                                      "`; X25519, P-256, P-384 and P-521 are the usual ones");
 }
 
 }  // namespace
 
 std::string_view name_of(Version version) {
   return version == Version::tls_1_2 ? "TLSv1.2" : "TLSv1.3";
+}
+
+Result<void> check_cipher(std::string const& name) {
+  ContextOwner const context(SSL_CTX_new(TLS_server_method()));
+  if (!context) return fail(openssl_error("cannot make a TLS context"));
+  return check_cipher_in(context.get(), name);
+}
+
+Result<void> check_group(std::string const& name) {
+  ContextOwner const context(SSL_CTX_new(TLS_server_method()));
+  if (!context) return fail(openssl_error("cannot make a TLS context"));
+  return check_group_in(context.get(), name);
 }
 
 Result<Profile::Pointer> Profile::build(ProfileOptions options) {
@@ -73,11 +137,10 @@ Result<Profile::Pointer> Profile::build(ProfileOptions options) {
   auto const profile = std::make_shared<Profile>(Private{}, std::move(options));
   auto const& given = profile->options_;
   for (auto const& name : given.ciphers) {
-    bool const is_1_3 = name.starts_with("TLS_");
-    if (auto checked = check_cipher(context.get(), name, is_1_3); !checked) {
+    if (auto checked = check_cipher_in(context.get(), name); !checked) {
       return fail(std::move(checked).error());
     }
-    append(is_1_3 ? profile->cipher_suites_ : profile->cipher_list_, name);
+    append(name.starts_with("TLS_") ? profile->cipher_suites_ : profile->cipher_list_, name);
   }
   bool const aes = cpu_has_aes();
   if (profile->cipher_list_.empty()) profile->cipher_list_ = aes ? aes_first_1_2 : chacha_first_1_2;
@@ -85,12 +148,8 @@ Result<Profile::Pointer> Profile::build(ProfileOptions options) {
     profile->cipher_suites_ = aes ? aes_first_1_3 : chacha_first_1_3;
   }
   for (auto const& name : given.groups) {
-    bool const one_name = !name.empty() && name.find_first_of(":*?- /") == std::string::npos;
-    if ((!one_name && name != "P-256" && name != "P-384" && name != "P-521") ||
-        SSL_CTX_set1_groups_list(context.get(), name.c_str()) != 1) {
-      ERR_clear_error();
-      return fail(ErrorCode::invalid, "this OpenSSL knows no group called `" + name +
-                                          "`; X25519, P-256, P-384 and P-521 are the usual ones");
+    if (auto checked = check_group_in(context.get(), name); !checked) {
+      return fail(std::move(checked).error());
     }
     append(profile->group_list_, name);
   }

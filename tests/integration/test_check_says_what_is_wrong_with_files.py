@@ -265,6 +265,15 @@ def unknown_cipher(f):
     f.config += "tls: {groups: [X25519, P-257]}\n"
 
 
+def unknown_ciphers_of_every_kind(f):
+    f.config += ("tls: {ciphers: [TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA348, HIGH, NULL-SHA256,\n"
+                 "                TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, ECDHE-NONSENSE], groups: [X52519]}\n")
+
+
+def tls_versions_in_disorder(f):
+    f.config += "tls: {min_version: 1.3, max_version: 1.2}\n"
+
+
 # The mistakes of YAML, of what it names and of expressions, together and in the order of the file.
 
 
@@ -310,7 +319,8 @@ MISTAKES = [
     crl_signed_by_a_namesake, crl_is_a_certificate, crl_folder_empty, rule_unknown_field,
     rule_unknown_list, rule_wrong_type, rule_form_and_expression, unknown_origin,
     rule_file_missing, rule_file_wrong, list_file_missing, list_file_wrong_value, failing_test,
-    upstream_ca_missing, upstream_key_of_another, unknown_cipher, log_folder_missing,
+    upstream_ca_missing, upstream_key_of_another, unknown_cipher,
+    unknown_ciphers_of_every_kind, tls_versions_in_disorder, log_folder_missing,
     log_is_a_directory,
 ]
 
@@ -462,6 +472,10 @@ def original_to_origin(f):
     f.config += "url_normalization: {to_origin: false}\n"
 
 
+def ciphers_of_another_version(f):
+    f.config += "tls: {min_version: 1.3, ciphers: [ECDHE-ECDSA-AES128-GCM-SHA256]}\n"
+
+
 WARNINGS = [
     (expiring_certificate, "expires on"), (expired_certificate, "has expired on"),
     (expiring_crl, "the CRL of `CN=Client CA` expires on"),
@@ -477,6 +491,7 @@ WARNINGS = [
     (allow_without_revoked, "cert_revoked"), (hex_case, "0A1B"),
     (identity_without_verified, "cert_verified"), (empty_list, "empty"), (empty_regex, "matches everything"),
     (original_to_origin, "to_origin"),
+    (ciphers_of_another_version, "none of these ciphers is for TLS 1.3"),
 ]
 
 

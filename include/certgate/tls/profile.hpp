@@ -22,6 +22,10 @@ namespace certgate::tls {
 enum class Version { tls_1_2, tls_1_3 };
 std::string_view name_of(Version version);  // "TLSv1.2", "TLSv1.3"
 
+// Whether `ciphers` and `groups` of ProfileOptions may hold this name; the error says what to write.
+Result<void> check_cipher(std::string const& name);
+Result<void> check_group(std::string const& name);
+
 struct ProfileOptions {
   Version min_version = Version::tls_1_2;
   Version max_version = Version::tls_1_3;

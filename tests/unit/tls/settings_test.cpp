@@ -82,7 +82,11 @@ TEST(Profile, names_what_it_does_not_know) {
     ProfileOptions options;
     std::string_view words;
   };
-  ProfileOptions unknown, null, expression, group, versions;
+  ProfileOptions unknown, unknown_1_3, iana, case_of, several, null, expression, group, versions;
+  unknown_1_3.ciphers = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA348"};
+  iana.ciphers = {"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"};
+  case_of.ciphers = {"tls_aes_128_gcm_sha256"};
+  several.ciphers = {"HIGH"};
   unknown.ciphers = {"TLS_AES_128_GCM_SHA256", "ECDHE-NONSENSE"};
   null.ciphers = {"NULL-SHA256"};
   expression.ciphers = {"HIGH:!aNULL"};
@@ -90,7 +94,11 @@ TEST(Profile, names_what_it_does_not_know) {
   versions.min_version = Version::tls_1_3;
   versions.max_version = Version::tls_1_2;
   for (auto const& want :
-       {Case{unknown, "ECDHE-NONSENSE"}, Case{null, "NULL-SHA256"}, Case{expression, "HIGH"},
+       {Case{unknown, "ECDHE-NONSENSE"},
+        Case{unknown_1_3, "`TLS_AES_256_GCM_SHA348`: write `TLS_AES_256_GCM_SHA384`"},
+        Case{iana, "write `ECDHE-ECDSA-AES128-GCM-SHA256`"},
+        Case{case_of, "write `TLS_AES_128_GCM_SHA256`"}, Case{several, "`HIGH` stands for several"},
+        Case{null, "NULL-SHA256"}, Case{expression, "HIGH"},
         Case{group, "P-255"}, Case{versions, "lowest"}}) {
     auto const built = Profile::build(want.options);
     ASSERT_FALSE(built) << want.words;
