@@ -173,6 +173,9 @@ Result<ServerUrl> parse_server_url(std::string_view text) {
     return refuse("`[` without `]` in the address");
   }
   std::size_t const colon = rest.find(':', bracket == rest.npos ? 0 : bracket);
+  if (bracket == rest.npos && colon != rest.rfind(':')) {
+    return refuse("an IPv6 address stands in brackets: http://[2001:db8::1]:9000");
+  }
   if (colon != rest.npos) {
     CERTGATE_TRY(url.port, parse_port(rest.substr(colon + 1)));
   }

@@ -57,6 +57,14 @@ OpenListener listener_of(config::Listener const& listener) {
   return open;
 }
 
+std::string hint_for(ErrorCode code) {
+  if (code == ErrorCode::conflict) return "choose another port, or stop the other program";
+  if (code == ErrorCode::not_found) {
+    return "`ip address` lists those that it has; 0.0.0.0 and [::] stand for all of them";
+  }
+  return {};
+}
+
 Result<void> open_sockets(OpenListener& listener, std::size_t workers, bool is_shared) {
   if (!is_shared) {
     auto const is_free = net::check_address_free(listener.settings->endpoint);
@@ -134,9 +142,7 @@ Result<std::vector<OpenListener>, Diagnostics> open_listeners(
     }
     bool const is_shared = overlaps(running, endpoint) || overlaps(opened, endpoint);
     if (auto const done = open_sockets(open, workers, is_shared); !done) {
-      bool const is_taken = done.error().code == ErrorCode::conflict;
-      diagnostics.add(open.mark.diagnostic(
-          done.error().detail, is_taken ? "choose another port, or stop the other program" : ""));
+      diagnostics.add(open.mark.diagnostic(done.error().detail, hint_for(done.error().code)));
     }
     opened.push_back(std::move(open));
   }

@@ -9,6 +9,16 @@
 #include "status.hpp"
 
 namespace certgate::gateway {
+namespace {
+
+std::string hint_for_admin(config::AdminAddress const& address, ErrorCode code) {
+  if (code == ErrorCode::conflict) return "choose another address, or end what is there";
+  if (std::holds_alternative<IpEndpoint>(address)) return {};
+  return "the socket's folder must be there, and the user that certgate runs as must be allowed to "
+         "write in it";
+}
+
+}  // namespace
 
 tls::ServerOptions Gateway::Inside::tls_options() const {
   tls::ServerOptions tls;
@@ -109,7 +119,9 @@ Result<void, Diagnostics> Gateway::Inside::start_admin() {
   server.allow_remote = *config->admin->allow_remote;
   auto started = admin::Server::start(std::move(server), *this);
   if (!started) {
-    return fail(one(config->admin->address.mark.diagnostic(started.error().detail)));
+    auto const& setting = config->admin->address;
+    auto const& why = started.error();
+    return fail(one(setting.mark.diagnostic(why.detail, hint_for_admin(*setting, why.code))));
   }
   admin_server = std::move(*started);
   log.info("admin address", {{"address", admin_server->address().to_string()}});

@@ -213,6 +213,21 @@ def test_an_address_in_use_or_not_loopback_refuses_the_start(setup):
     assert "loopback" in certgate.stderr()
 
 
+def test_an_address_that_cannot_be_had_is_told_with_the_way_out(setup):
+    (setup.folder / "note").write_text("not a socket")
+    for change, complaint, hint in (
+            ({"admin": {"address": f"unix:{setup.folder}/no/admin.sock"}}, "No such file or directory",
+             "hint: the socket's folder must be there"),
+            ({"admin": {"address": f"unix:{setup.folder}/note"}}, "a file that is not a socket",
+             "hint: choose another address"),
+            ({"listeners": [{"address": "192.0.2.77:8443"}]}, "this machine has no such address",
+             "hint: `ip address` lists")):
+        certgate = proxy.Certgate(setup.folder, setup.config(**change), wait=False)
+        assert certgate.process.wait(proxy.PATIENCE) == 2
+        certgate.errors.close()
+        assert complaint in certgate.stderr() and hint in certgate.stderr(), certgate.stderr()
+
+
 def histogram(text, name):
     """Bounds in seconds to counts, the sum and the count of one histogram without labels."""
     buckets = {float(bound.replace("+Inf", "inf")): float(value) for bound, value in

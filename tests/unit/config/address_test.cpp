@@ -108,6 +108,11 @@ TEST(ServerUrl, IsCanonical) {
       EXPECT_FALSE(parsed.error().detail.empty());
     }
   }
+  for (std::string const bare : {"http://::1:9000", "https://2001:db8::1"}) {
+    auto const parsed = parse_server_url(bare);
+    ASSERT_FALSE(parsed) << bare;
+    EXPECT_NE(parsed.error().detail.find("in brackets"), std::string::npos) << parsed.error().detail;
+  }
 }
 
 TEST(AdminAddress, IsASocketOrAnEndpoint) {
