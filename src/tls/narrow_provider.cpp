@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "key_schedule.hpp"
+
 namespace certgate::tls {
 namespace {
 
@@ -95,7 +97,8 @@ void fill_tables(NarrowState& state) {
       auto& table =
           state.tables[static_cast<std::size_t>(use)][static_cast<std::size_t>(operation)];
       for (auto const* at = algorithm; at->algorithm_names != nullptr; ++at) {
-        if (is_shown(use, operation, *at)) table.push_back(*at);
+        bool const ours = operation == OSSL_OP_KDF && at->algorithm_names == key_schedule_name;
+        if (is_shown(use, operation, *at)) table.push_back(ours ? *key_schedule_algorithms() : *at);
       }
       table.push_back({});
     }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "key_schedule.hpp"
 #include "narrow_provider.hpp"
 #include "openssl.hpp"
 
@@ -34,7 +35,10 @@ bool has_default_provider_only() {
 
 OSSL_LIB_CTX* make_plain_library() {
   auto* const made = OSSL_LIB_CTX_new();
-  if (made != nullptr && OSSL_PROVIDER_load(made, "default") != nullptr) return made;
+  // The key schedule first: of two that offer the same, the one that came first is taken.
+  if (made != nullptr && add_key_schedule(made) && OSSL_PROVIDER_load(made, "default") != nullptr) {
+    return made;
+  }
   OSSL_LIB_CTX_free(made);
   return nullptr;
 }
