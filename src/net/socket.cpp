@@ -106,8 +106,8 @@ void Socket::assign(int fd) {
 
 void Socket::cancel() {
   watched_ = false;
-  if (reader_ != nullptr) end(reader_, Ready::cancelled);
-  if (writer_ != nullptr) end(writer_, Ready::cancelled);
+  end(reader_, Ready::cancelled);
+  end(writer_, Ready::cancelled);
 }
 
 void Socket::close() {
@@ -159,7 +159,7 @@ bool Socket::peer_has_ended() const {
 void Socket::on_event(std::uint32_t events) {
   constexpr std::uint32_t broken = EPOLLHUP | EPOLLERR;
   if ((events & (EPOLLRDHUP | broken)) != 0) ended_ = true;
-  if ((events & (EPOLLOUT | broken)) != 0 && writer_ != nullptr) end(writer_, Ready::ready);
+  if ((events & (EPOLLOUT | broken)) != 0) end(writer_, Ready::ready);
   if ((events & (EPOLLIN | EPOLLRDHUP | broken)) == 0) return;
   will_report_ = false;
   if (reader_ != nullptr) {
@@ -171,10 +171,14 @@ void Socket::on_event(std::uint32_t events) {
   }
 }
 
-void Socket::end(Wait*& wait, Ready result) {
-  auto& over = *std::exchange(wait, nullptr);
-  over.result_ = result;
-  enqueue(over);
+void Socket::end(Wait*& waits, Ready result) {
+  auto* wait = std::exchange(waits, nullptr);
+  while (wait != nullptr) {
+    auto& over = *wait;
+    wait = over.next_;
+    over.result_ = result;
+    enqueue(over);
+  }
 }
 
 void Socket::enqueue(Wait& wait) {
@@ -198,12 +202,12 @@ void Socket::Wait::await_suspend(std::coroutine_handle<> awaiting) {
     result_ = Ready::cancelled;
     socket_.enqueue(*this);
   } else if (direction_ == Direction::read) {
-    socket_.reader_ = this;
+    next_ = std::exchange(socket_.reader_, this);
     socket_.watched_ = false;
     if (!socket_.will_report_) socket_.look_again();
   } else {
     // Always: who waits need not have filled it.
-    socket_.writer_ = this;
+    next_ = std::exchange(socket_.writer_, this);
     socket_.reports_writable_ = true;
     socket_.look_again();
   }

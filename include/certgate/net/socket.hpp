@@ -1,6 +1,7 @@
 // A non-blocking stream socket whose readiness can be awaited.
 //
-// Belongs to one Loop and is used on its thread only. At most one wait per direction at a time.
+// Belongs to one Loop and is used on its thread only. Several may wait for one direction, for a read
+// of TLS may have to write: all of them go on then, and each finds out what is left for it.
 // Reading and writing are plain system calls on fd(): the layers above decide when to wait, so that
 // no call is made that would only answer EAGAIN. Who reads says with mark_drained() when nothing is
 // left: the next wait then costs no system call either. A forgotten mark costs that call, no more.
@@ -64,7 +65,7 @@ class Socket {
     Socket& socket_;
     Direction direction_;
     std::coroutine_handle<> awaiting_;
-    Wait* next_ = nullptr;
+    Wait* next_ = nullptr;  // that waits for the same, and later that is over as well
     Ready result_ = Ready::cancelled;
   };
   // `auto const ready = co_await socket.readable();` A hang-up or an error counts as ready: the
@@ -104,7 +105,7 @@ class Socket {
   friend class Readiness;
   void on_event(std::uint32_t events);
   void look_again();
-  void end(Wait*& wait, Ready result);
+  void end(Wait*& waits, Ready result);
   void enqueue(Wait& wait);
 
   Loop& loop_;
@@ -114,7 +115,7 @@ class Socket {
   bool watched_ = false;          // by watch_readable(), and nothing has come yet
   bool became_readable_ = false;
   bool reports_writable_ = false;
-  Wait* reader_ = nullptr;
+  Wait* reader_ = nullptr;  // who began to wait last; null: nobody waits
   Wait* writer_ = nullptr;
   ReadableObserver* observer_ = nullptr;
 };

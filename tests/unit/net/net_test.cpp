@@ -152,6 +152,40 @@ TEST(Socket, cancel_ends_a_wait) {
   ::close(pair.ends[1]);
 }
 
+Task<void> wait_for_one(Socket& socket, Direction direction, std::vector<Ready>& over) {
+  Socket::Wait wait(socket, direction);
+  auto const ready = co_await wait;
+  over.push_back(ready);
+}
+
+TEST(Socket, everybody_who_waits_for_one_direction_goes_on) {
+  Loop loop;
+  Pair pair;
+  Socket socket(loop, pair.ends[0]);
+  std::vector<Ready> over;
+  for (auto const direction : {Direction::read, Direction::write, Direction::read, Direction::write}) {
+    start(wait_for_one(socket, direction, over));
+  }
+  loop.run_until([&] { return over.size() == 2; }, milliseconds(5000));
+  EXPECT_EQ(over, std::vector(2, Ready::ready));  // it can be written to
+  EXPECT_EQ(::write(pair.ends[1], "x", 1), 1);
+  loop.run_until([&] { return over.size() == 4; }, milliseconds(5000));
+  EXPECT_EQ(over, std::vector(4, Ready::ready));
+  ::close(pair.ends[1]);
+}
+
+TEST(Socket, cancel_ends_the_waits_of_everybody) {
+  Loop loop;
+  Pair pair;
+  Socket socket(loop, pair.ends[0]);
+  std::vector<Ready> over;
+  for (int i = 0; i < 3; ++i) start(wait_for_one(socket, Direction::read, over));
+  socket.cancel();
+  loop.run_until([&] { return over.size() == 3; }, milliseconds(5000));
+  EXPECT_EQ(over, std::vector(3, Ready::cancelled));
+  ::close(pair.ends[1]);
+}
+
 TEST(Socket, a_watched_socket_tells_that_its_peer_went_away) {
   Loop loop;
   Pair pair;
