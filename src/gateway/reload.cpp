@@ -162,7 +162,12 @@ Result<Receipt, Diagnostics> Gateway::Inside::try_reload() {
   };
 
   std::lock_guard const no_change(changing);
-  if (draining) return give_up(one(first_host.diagnostic("certgate is ending")));
+  if (draining) {
+    Diagnostic ending;  // the file is not at fault: no line
+    ending.place.file = options.config_path;
+    ending.message = "certgate is ending and takes no other configuration";
+    return give_up(one(std::move(ending)));
+  }
   if (auto const done = bring_up_to_date(*built); !done) {
     return give_up(one(first_host.diagnostic(done.error().detail)));
   }

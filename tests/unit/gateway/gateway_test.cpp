@@ -187,6 +187,7 @@ TEST(Gateway, AfterTheDrainNoReloadOpensAnything) {
   auto const refused = gateway->reload();
   ASSERT_FALSE(refused);
   EXPECT_THAT(text_of(refused.error()), HasSubstr("certgate is ending"));
+  EXPECT_EQ(refused.error().items().front().place.line, 0U) << "no line of the file is at fault";
 }
 
 TEST(Gateway, LogFilesCanBeOpenedAgain) {
