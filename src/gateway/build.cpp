@@ -292,6 +292,7 @@ void Build::set_forwarding(config::Host const& host, proxy::Site& site) {
     }
   }
   site.request_fields = request_fields(host.request_headers);
+  check_request_fields(host.request_headers, site.identity, diagnostics_);
 }
 
 std::shared_ptr<proxy::Site> Build::build_host(config::Host const& host) {
@@ -498,6 +499,7 @@ Result<Built, Diagnostics> Build::run(std::uint64_t number, telemetry::MetricReg
   generation_->metrics = std::make_shared<telemetry::TrafficMetrics const>(
       metrics, std::span<telemetry::RuleLabel const>(labels),
       std::span<std::string_view const>(failure_tokens));
+  note_facts_in_use(*generation_);
   built_.generation = std::move(generation_);
   built_.warnings = std::move(diagnostics_);
   return std::move(built_);

@@ -186,6 +186,56 @@ void run_tests(config::Config const& config, policy::Policy const& policy,
   }
 }
 
+void check_request_fields(config::RequestHeaders const& headers,
+                              proxy::IdentityForwarding const& sent, Diagnostics& diagnostics) {
+  auto const look_at = [&](config::Setting<std::string> const& name) {
+    auto const canonical = http::canonical_field_name(*name);
+    if (!http::ForwardingPolicy::may_configure(*name)) {
+      auto const plain = std::string(http::name_of(http::field_name(canonical)));
+      diagnostics.add(name.mark.diagnostic(
+          "`" + *name + "` is another spelling of `" + plain + "` and never sent",
+          "write `" + plain + "`"));
+      return;
+    }
+    std::string family;
+    if (sent.rfc9440 && (canonical == "client-cert" || canonical == "client-cert-chain")) {
+      family = "rfc9440";
+    }
+    if (sent.xfcc && canonical == "x-forwarded-client-cert") family = "xfcc";
+    if (sent.cloudflare &&
+        (canonical.starts_with("cf-cert-") || canonical.starts_with("cf-client-cert-"))) {
+      family = "cloudflare";
+    }
+    if (family.empty()) return;
+    diagnostics.add(name.mark.diagnostic(
+        "`forward_client_certificate` sends `" + *name + "` already",
+        "remove this name, or `" + family + "` from `forward_client_certificate`"));
+  };
+  for (auto const& header : headers.set) look_at(header.name);
+  for (auto const& name : headers.remove) look_at(name);
+}
+
+void note_facts_in_use(proxy::Generation& generation) {
+  auto const& scheme = generation.policy->scheme();
+  generation.reads_local_address = generation.reads_client_hello = false;
+  auto const note = [&](policy::FillPlan const& plan) {
+    for (auto const id : plan.ids()) {
+      std::string_view const name = scheme.field(id).name;
+      if (name.starts_with("cf.edge.server_")) generation.reads_local_address = true;
+      for (std::string_view const prefix : {"cf.tls_client_hello", "cf.tls_client_random",
+                                            "cf.tls_client_extensions", "cf.tls_ciphers"}) {
+        if (name.starts_with(prefix)) generation.reads_client_hello = true;
+      }
+    }
+  };
+  note(generation.policy->plan());
+  proxy::RequestFields const* noted = nullptr;  // hosts with equal settings share one
+  for (auto const& site : generation.sites) {
+    if (site->request_fields.get() != noted) note(site->request_fields->values.plan());
+    noted = site->request_fields.get();
+  }
+}
+
 bool keeps_out_by(policy::Policy const& policy, std::function<bool(rules::FieldId)> const& is_one) {
   auto const& live = policy.live();
   bool blocks = live.default_action() == policy::Action::block;

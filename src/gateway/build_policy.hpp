@@ -10,6 +10,7 @@
 #include "certgate/config/config.hpp"
 #include "certgate/policy/header_values.hpp"
 #include "certgate/policy/policy.hpp"
+#include "certgate/proxy/generation.hpp"
 #include "certgate/x509/verdict.hpp"
 
 namespace certgate::gateway {
@@ -20,6 +21,14 @@ std::shared_ptr<policy::Policy const> build_policy(config::Config const& config,
 std::optional<policy::HeaderValues> build_header_values(config::Config const& config,
                                                         config::RequestHeaders const& headers,
                                                         Diagnostics& diagnostics);
+
+// Names that cannot be set or removed: what a family of identity fields tells already, and other
+// spellings of fields that certgate writes, which would have no effect.
+void check_request_fields(config::RequestHeaders const& headers,
+                              proxy::IdentityForwarding const& sent, Diagnostics& diagnostics);
+
+// Which facts the rules and the header values of `generation` read, as it says.
+void note_facts_in_use(proxy::Generation& generation);
 
 // Whether any of these fields can keep a request out: some live rule that reads one blocks, or lets in
 // what would be blocked otherwise. Log rules, disabled ones and shadow rules keep nobody out.

@@ -182,7 +182,7 @@ Result<Receipt, Diagnostics> Gateway::Inside::try_reload() {
   receipt.version = generation->number;
   receipt.changes = changes_between(*config, *current.generation, *wanted, *generation);
   add_what_waits(*config, *wanted, receipt.changes);
-  bool const hello = reads_client_hello(*generation->policy);
+  bool const hello = generation->reads_client_hello;
   on_each_worker([&](proxy::Worker& worker) {
     worker.set_client_hello_facts(hello);
     auto const adopted = worker.adopt(generation);

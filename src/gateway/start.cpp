@@ -27,7 +27,7 @@ tls::ServerOptions Gateway::Inside::tls_options() const {
   tls.ticket_keys = ticket_keys;
   tls.admission.in_progress =
       std::max<std::size_t>(1, static_cast<std::size_t>(*config->limits.handshakes) / workers.size());
-  tls.client_hello_facts = reads_client_hello(*current.generation->policy);
+  tls.client_hello_facts = current.generation->reads_client_hello;
   return tls;
 }
 

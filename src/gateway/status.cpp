@@ -200,17 +200,6 @@ void register_process_metrics(telemetry::MetricRegistry& registry,
                      MetricType::gauge, [&sessions, one] { return one(sessions.size()); });
 }
 
-bool reads_client_hello(policy::Policy const& policy) {
-  for (auto const id : policy.plan().ids()) {
-    auto const& name = policy.scheme().field(id).name;
-    if (name.starts_with("cf.tls_client_hello") || name.starts_with("cf.tls_client_random") ||
-        name.starts_with("cf.tls_client_extensions") || name.starts_with("cf.tls_ciphers")) {
-      return true;
-    }
-  }
-  return false;
-}
-
 std::string describe_expiries(std::vector<Expiry> expiries, UnixSeconds at) {
   std::sort(expiries.begin(), expiries.end(),
             [](Expiry const& a, Expiry const& b) { return a.until < b.until; });

@@ -41,7 +41,5 @@ void register_process_metrics(telemetry::MetricRegistry& registry,
                               proxy::ConnectionCount const& connections,
                               tls::SessionStore const& sessions);
 
-// Some rule or header value uses facts of the ClientHello, which are only kept when needed.
-bool reads_client_hello(policy::Policy const& policy);
 
 }  // namespace certgate::gateway

@@ -131,10 +131,10 @@ ForwardingPolicy::ForwardingPolicy(Settings settings)
   for (auto const& name : settings_.set_names) {
     bool const allowed = may_configure(name);
     set_lines_.push_back(allowed ? name + ": " : std::string{});
-    if (allowed) withheld_.add(name);
+    if (allowed) take_over(name);
   }
   for (auto const& name : settings_.remove) {
-    if (may_configure(name)) withheld_.add(name);
+    if (may_configure(name)) take_over(name);
   }
   for (std::size_t i = 1; i < field_name_count; ++i) {
     auto const id = static_cast<FieldName>(i);
@@ -142,6 +142,18 @@ ForwardingPolicy::ForwardingPolicy(Settings settings)
   }
   if (settings_.request_id) drop_.set(static_cast<std::size_t>(FieldName::x_request_id));
   if (!settings_.via.empty()) drop_.set(static_cast<std::size_t>(FieldName::via));
+}
+
+// From now on only the configuration says what the origin gets under this name.
+void ForwardingPolicy::take_over(std::string_view name) {
+  withheld_.add(name);
+  auto const canonical = canonical_field_name(name);
+  if (canonical == "x-forwarded-for") settings_.x_forwarded_for = false;
+  if (canonical == "x-forwarded-proto") settings_.x_forwarded_proto = false;
+  if (canonical == "x-forwarded-host") settings_.x_forwarded_host = false;
+  if (canonical == "forwarded") settings_.forwarded = false;
+  if (canonical == "via") settings_.via.clear();
+  if (canonical == "x-request-id") settings_.request_id = false;
 }
 
 bool ForwardingPolicy::drops_other(std::string_view name) const {
@@ -182,10 +194,10 @@ void append_request_head(std::string& out, RequestHead const& head, RequestFrami
   copier.flush();
 
   write_request_framing(cursor, head, framing);
-  if (settings.x_forwarded) {
-    write_x_forwarded_for(cursor, head.fields, values.client_ip);
-    write_line(cursor, "X-Forwarded-Proto: ", values.scheme);
-    if (!values.host.empty()) write_line(cursor, "X-Forwarded-Host: ", values.host);
+  if (settings.x_forwarded_for) write_x_forwarded_for(cursor, head.fields, values.client_ip);
+  if (settings.x_forwarded_proto) write_line(cursor, "X-Forwarded-Proto: ", values.scheme);
+  if (settings.x_forwarded_host && !values.host.empty()) {
+    write_line(cursor, "X-Forwarded-Host: ", values.host);
   }
   if (settings.forwarded) {
     write_forwarded(cursor, head.fields, values.client_ip, values.host, values.scheme);

@@ -243,7 +243,7 @@ policy::Facts Exchange::facts() {
   auto const& session = connection_.session();
   policy::Facts facts;
   facts.client_ip = connection_.peer().address;
-  if (generation_->needs_local_address) {
+  if (generation_->shared->reads_local_address) {
     facts.local_ip = connection_.local().address;
     facts.local_port = connection_.local().port;
   }

@@ -20,14 +20,6 @@ constexpr std::chrono::milliseconds quiet_time{400};
 // Less than this is not worth a walk through the allocator's lists.
 constexpr std::size_t worth_releasing = 256 * 1024;
 
-bool reads_local_address(policy::Policy const& policy) {
-  auto const ids = policy.plan().ids();
-  return std::any_of(ids.begin(), ids.end(), [&](rules::FieldId id) {
-    auto const name = policy.scheme().field(id).name;
-    return name == "cf.edge.server_ip" || name == "cf.edge.server_port";
-  });
-}
-
 }  // namespace
 
 void RandomBytes::fill(std::span<char> out) {
@@ -115,7 +107,6 @@ std::shared_ptr<WorkerGeneration const> Workspace::prepare(
   scratch.response_slots.resize(max_response_fields);
   scratch.target_bytes.resize(http::target_scratch_bytes(shared.limits.target_bytes));
   scratch.admission.target = scratch.target_bytes;
-  own->needs_local_address = reads_local_address(*shared.policy);
   return own;
 }
 

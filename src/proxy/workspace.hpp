@@ -41,7 +41,6 @@ struct WorkerGeneration {
   net::DeadlineList* tunnel = nullptr;
   net::DeadlineList* origin_response = nullptr;
   std::unique_ptr<RequestScratch> scratch;
-  bool needs_local_address = false;
 };
 
 // Strings that keep their capacity between uses.

@@ -265,6 +265,18 @@ def unknown_cipher(f):
     f.config += "tls: {groups: [X25519, P-257]}\n"
 
 
+def identity_fields_set_twice(f):
+    f.edit("    origin: api\norigins", "    origin: api\n    forward_client_certificate: "
+           "[rfc9440, xfcc, cloudflare]\norigins")
+    f.config += ("request_headers:\n  set: {client_cert: cf.tls_client_auth.cert_serial, X-Mine: ssl}\n"
+                 "  remove: [X-Forwarded-Client-Cert, CF-Cert-Verified]\n")
+
+
+def request_headers_in_other_spellings(f):
+    f.config += ("request_headers: {set: {X_Request_Id: '\"1\"', X_Mine: ssl}, "
+                 "remove: [x.forwarded.for, Cookie]}\n")
+
+
 def unknown_ciphers_of_every_kind(f):
     f.config += ("tls: {ciphers: [TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA348, HIGH, NULL-SHA256,\n"
                  "                TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, ECDHE-NONSENSE], groups: [X52519]}\n")
@@ -320,6 +332,7 @@ MISTAKES = [
     rule_unknown_list, rule_wrong_type, rule_form_and_expression, unknown_origin,
     rule_file_missing, rule_file_wrong, list_file_missing, list_file_wrong_value, failing_test,
     upstream_ca_missing, upstream_key_of_another, unknown_cipher,
+    identity_fields_set_twice, request_headers_in_other_spellings,
     unknown_ciphers_of_every_kind, tls_versions_in_disorder, log_folder_missing,
     log_is_a_directory,
 ]

@@ -236,6 +236,26 @@ def test_who_asked_is_appended(gate):
     assert gate.certgate.records(1, request_id=number)
 
 
+def test_what_the_configuration_sets_or_removes_is_told_once_or_not_at_all(gate, tmp_path):
+    """Of certgate's own fields, too; and the values may be facts that no rule asks for."""
+    fields = {"X-Forwarded-For": "ip.src", "X-Request-Id": '"mine"', "X-Port": "cf.edge.server_port",
+              "X-Address": "cf.edge.server_ip", "X-Hello": "cf.tls_client_hello_length",
+              "X-Random": "cf.tls_client_random"}
+    setup = proxy.Setup(tmp_path, gate.origin)
+    with setup.start(rules=[], request_headers={
+            "set": fields, "remove": ["via", "Forwarded", "X-Forwarded-Proto", "X-Forwarded-Host"]}
+            ) as certgate, setup.client(certgate) as client:
+        gate.origin.clear()
+        client.get("/", headers=[("X-Forwarded-For", "192.0.2.1"), ("Via", "1.1 b"),
+                                 ("Forwarded", "for=b"), ("X_Request_Id", "b")])
+        seen = gate.origin.last()
+    assert seen.one("X-Forwarded-For") == seen.one("X-Address") == "127.0.0.1"
+    assert seen.one("X-Request-Id") == "mine"
+    assert seen.one("X-Port") == str(certgate.port)
+    assert int(seen.one("X-Hello")) > 100 and len(seen.one("X-Random")) == 44
+    assert not {"via", "forwarded", "x-forwarded-proto", "x-forwarded-host"} & set(seen.names())
+
+
 def test_end_to_end_fields_keep_order_and_spelling(gate):
     fields = [("X-b", "1"), ("x-A", "two  spaces"), ("COOKIE", "a=1; b=2"), ("X-b", "3"),
               ("X-Empty", ""), ("X-Latin", "caf\xe9"), ("Accept", "*/*")]

@@ -31,10 +31,13 @@ class ForwardingPolicy {
   struct Settings {
     std::vector<std::string> set_names;  // request_headers.set, in the order values are passed
     std::vector<std::string> remove;     // request_headers.remove
-    bool x_forwarded = true;             // X-Forwarded-For, -Proto, -Host
-    bool forwarded = true;               // Forwarded (RFC 7239)
-    std::string via = "certgate";        // RFC 9110 §7.6.3 pseudonym; empty: no Via
-    bool request_id = true;              // X-Request-Id
+    // What certgate tells by itself; a name that is set or removed above is not told as well.
+    bool x_forwarded_for = true;
+    bool x_forwarded_proto = true;
+    bool x_forwarded_host = true;
+    bool forwarded = true;         // Forwarded (RFC 7239)
+    std::string via = "certgate";  // RFC 9110 §7.6.3 pseudonym; empty: no Via
+    bool request_id = true;        // X-Request-Id
   };
   ForwardingPolicy() : ForwardingPolicy(Settings{}) {}
   explicit ForwardingPolicy(Settings settings);
@@ -43,6 +46,7 @@ class ForwardingPolicy {
   // Connection …): no configuration may set or remove those, and set_names that try are ignored.
   static bool may_configure(std::string_view name);
 
+  // As given, less what a set or removed name stands for.
   Settings const& settings() const { return settings_; }
   // `Name: ` for each set name, in order; empty for an ignored one.
   std::span<std::string const> set_lines() const { return set_lines_; }
@@ -55,6 +59,7 @@ class ForwardingPolicy {
 
  private:
   bool drops_other(std::string_view name) const;
+  void take_over(std::string_view name);
 
   Settings settings_;
   std::vector<std::string> set_lines_;

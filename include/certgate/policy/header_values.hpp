@@ -55,6 +55,7 @@ class HeaderValues {
   rules::FieldSet const& fields_used(std::size_t index) const {
     return programs_[index].fields_used();
   }
+  FillPlan const& plan() const { return plan_; }
   // False when the scratch is too small for this request: it must be refused.
   [[nodiscard]] bool render(Facts const& facts, Scratch& scratch, RenderedHeaders& out) const;
 

@@ -91,6 +91,9 @@ struct Generation {
   Limits limits;
   Timeouts timeouts;
   std::shared_ptr<telemetry::TrafficMetrics const> metrics;  // REQUIRED
+  // Whether a rule or a header value reads the server's end of the connection, or facts of the
+  // ClientHello: they cost something.
+  bool reads_local_address = true, reads_client_hello = true;
 
   // The client policy that requests for `site` are judged by.
   x509::ClientPolicy client_policy(Site const& site) const;

@@ -18,7 +18,8 @@ using testing::HeadText;
 
 ForwardingPolicy quiet_policy() {
   ForwardingPolicy::Settings settings;
-  settings.x_forwarded = settings.forwarded = settings.request_id = false;
+  settings.x_forwarded_for = settings.x_forwarded_proto = settings.x_forwarded_host = false;
+  settings.forwarded = settings.request_id = false;
   settings.via = "";
   return ForwardingPolicy(settings);
 }
@@ -133,7 +134,7 @@ TEST(RequestHead, threat_47_connection_cannot_name_away_what_matters) {
       "GET / HTTP/1.1\r\nAuthorization: b\r\nCookie: c\r\nContent-Type: d\r\nX-AB: g\r\n"
       "Content-Length: 0\r\n");
   ForwardingPolicy::Settings settings = quiet_policy().settings();
-  settings.x_forwarded = true;
+  settings.x_forwarded_for = settings.x_forwarded_proto = settings.x_forwarded_host = true;
   settings.set_names = {"X-Mine"};
   std::string_view const set[] = {"m"};
   ForwardValues values;
@@ -144,6 +145,22 @@ TEST(RequestHead, threat_47_connection_cannot_name_away_what_matters) {
                       ForwardingPolicy(settings), values),
             "GET / HTTP/1.1\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n"
             "Client-Cert: :AA==:\r\nX-Mine: m\r\n");
+}
+
+TEST(RequestHead, what_the_configuration_sets_or_removes_is_told_once_or_not_at_all) {
+  ForwardingPolicy::Settings settings;
+  settings.set_names = {"X-Forwarded-For", "x-request-id"};
+  settings.remove = {"VIA", "Forwarded", "X-Forwarded-Proto", "X-Forwarded-Host"};
+  std::string_view const set[] = {"192.0.2.9", "mine"};
+  ForwardValues values;
+  values.client_ip = "192.0.2.1";
+  values.host = "a";
+  values.request_id = "0123456789abcdef";
+  values.set_values = set;
+  EXPECT_EQ(forwarded("X-Forwarded-For: 6.6.6.6\r\nVia: 1.1 b\r\nForwarded: for=b\r\nX-Request-Id: b\r\n"
+                      "X-Forwarded-Proto: http\r\nX-Forwarded-Host: b\r\n",
+                      ForwardingPolicy(settings), values),
+            "GET / HTTP/1.1\r\nX-Forwarded-For: 192.0.2.9\r\nx-request-id: mine\r\n");
 }
 
 TEST(ForwardingPolicy, CannotSetOrRemoveWhatFramesAMessage) {
