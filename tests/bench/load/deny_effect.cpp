@@ -6,7 +6,8 @@
 //
 // What a client does for itself is not what is measured, and would take the CPU from the proxy: a
 // round's requests are encrypted before its line is read, an answer is timed when its first bytes
-// are read from the socket, and all are decrypted when the last has come.
+// are seen to have come, and all are read and decrypted when the last has. Who waits does so in naps,
+// so that not every answer wakes it: times are up to a nap too late.
 #include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <poll.h>
@@ -35,7 +36,9 @@ namespace certgate::load {
 namespace {
 
 constexpr std::size_t opening_at_once = 32;
-constexpr std::size_t sends_between_reads = 16;
+constexpr std::size_t sends_between_looks = 100;
+constexpr timespec nap{0, 500'000};
+constexpr std::uint64_t patience_ns = 10'000'000'000;
 constexpr int patience_ms = 10'000;
 
 double cpu_ms() {
@@ -59,7 +62,6 @@ class Asker {
   std::uint64_t answered_ns() const { return answered_ns_; }
 
   void prepare(std::string const& request) {
-    answered_ns_ = 0;
     plain_.clear();
     SSL_write(ssl_, request.data(), static_cast<int>(request.size()));
     char* bytes = nullptr;
@@ -73,16 +75,12 @@ class Asker {
     return n == static_cast<ssize_t>(sealed_.size());
   }
 
-  // Takes what the socket has. True when these are the first bytes of the answer, or its end.
-  bool take() {
-    std::array<char, 32 * 1024> bytes;
-    auto const n = ::recv(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT);
-    if (n < 0 && errno == EAGAIN) return false;
-    bool const is_first = answered_ns_ == 0;
-    if (is_first) answered_ns_ = now_ns();
-    if (n > 0) BIO_write(in_, bytes.data(), static_cast<int>(n));
-    ended_ = n <= 0;
-    return is_first;
+  void forget_answer() { answered_ns_ = 0; }
+  // The first bytes of the answer have come, or the connection's end. False: that was known.
+  bool note_answer(std::uint64_t now) {
+    if (answered_ns_ != 0) return false;
+    answered_ns_ = now;
+    return true;
   }
 
   // The status of the answer, read to its end; 0: there was none.
@@ -96,14 +94,23 @@ class Asker {
         continue;
       }
       if (ended_ || SSL_get_error(ssl_, n) != SSL_ERROR_WANT_READ) return 0;
-      pollfd wait{fd_, POLLIN, 0};
-      if (::poll(&wait, 1, patience_ms) <= 0) return 0;
       take();
     }
     return status;
   }
 
  private:
+  // Waits for bytes, or the end.
+  void take() {
+    std::array<char, 32 * 1024> bytes;
+    pollfd wait{fd_, POLLIN, 0};
+    auto const n = ::poll(&wait, 1, patience_ms) == 1
+                       ? ::recv(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT)
+                       : 0;
+    if (n > 0) BIO_write(in_, bytes.data(), static_cast<int>(n));
+    ended_ = n <= 0;
+  }
+
   bool is_whole(unsigned& status) const {
     constexpr std::string_view length_name = "Content-Length: ";
     std::string_view const text(plain_);
@@ -176,6 +183,8 @@ class Crowd {
 
   void prepare() {
     for (auto& asker : askers_) asker.prepare(request_);
+    count_answers();  // what was told late of answers that were read: no news of the next round
+    for (auto& asker : askers_) asker.forget_answer();
   }
 
   // Every connection asks; prints what came of it.
@@ -185,11 +194,16 @@ class Crowd {
     std::size_t waited_for = 0, sent = 0;
     for (auto& asker : askers_) {
       waited_for += asker.ask() ? 1 : 0;
-      if (++sent % sends_between_reads == 0) take_answers(0, waited_for);
+      if (++sent % sends_between_looks == 0) waited_for -= count_answers();
     }
     auto const asked = now_ns();
-    while (waited_for > 0) {
-      if (!take_answers(patience_ms, waited_for)) break;  // nobody answers any more
+    for (auto last_came = asked; waited_for > 0;) {
+      auto const came = count_answers();
+      auto const now = now_ns();
+      if (came > 0) last_came = now;
+      if (now - last_came > patience_ns) break;  // nobody answers any more
+      waited_for -= came;
+      if (waited_for > 0) ::nanosleep(&nap, nullptr);
     }
     auto const cpu = cpu_ms() - cpu_began;
 
@@ -222,16 +236,19 @@ class Crowd {
   }
 
  private:
-  // False: nothing has come. `waited_for` loses those that had the first bytes of their answer.
-  bool take_answers(int wait_ms, std::size_t& waited_for) {
+  // How many connections have the first bytes of their answer, or their end, since the last look.
+  std::size_t count_answers() {
+    std::size_t answers = 0;
     std::array<epoll_event, 512> events;
-    int const count =
-        ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
-    for (int i = 0; i < count; ++i) {
-      auto& asker = *static_cast<Asker*>(events[static_cast<std::size_t>(i)].data.ptr);
-      waited_for -= asker.take() ? 1 : 0;
+    for (int count = 1; count > 0;) {
+      count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
+      auto const now = now_ns();
+      for (int i = 0; i < count; ++i) {
+        auto& asker = *static_cast<Asker*>(events[static_cast<std::size_t>(i)].data.ptr);
+        answers += asker.note_answer(now) ? 1 : 0;
+      }
     }
-    return count > 0;
+    return answers;
   }
 
   std::string request_;
