@@ -2,7 +2,10 @@
 #include "certgate/x509/deny_list.hpp"
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
+
+#include "fingerprint_twins.hpp"
 
 namespace certgate::x509 {
 namespace {
@@ -83,9 +86,7 @@ class HashedDenyList final : public DenyList {
 
   DenyEntry const* find(Certificate const& certificate, UnixSeconds now) const noexcept override {
     if (entries_.empty()) return nullptr;
-    if (auto const* entry = find_in(by_fingerprint_, certificate.fingerprint_sha256(), now)) {
-      return entry;
-    }
+    if (auto const* entry = find_by_fingerprint(certificate, now)) return entry;
     auto const [first, last] = by_serial_.equal_range(certificate.serial());
     for (auto at = first; at != last; ++at) {
       DenyEntry const& entry = entries_[at->second];
@@ -113,6 +114,26 @@ class HashedDenyList final : public DenyList {
   std::vector<DenyEntry> const& entries() const override { return entries_; }
 
  private:
+  // Whichever of its fingerprints it comes with.
+  DenyEntry const* find_by_fingerprint(Certificate const& certificate,
+                                       UnixSeconds now) const noexcept {
+    if (by_fingerprint_.empty()) return nullptr;
+    if (auto const* entry = find_in(by_fingerprint_, certificate.fingerprint_sha256(), now)) {
+      return entry;
+    }
+    FingerprintTwins const twins(certificate.der());
+    for (auto const& twin : twins.all()) {
+      std::array<char, 64> text;
+      constexpr std::string_view digits = "0123456789abcdef";
+      for (std::size_t i = 0; i < twin.bytes.size(); ++i) {
+        text[2 * i] = digits[twin.bytes[i] >> 4];
+        text[2 * i + 1] = digits[twin.bytes[i] & 15];
+      }
+      if (auto const* entry = find_in(by_fingerprint_, {text.data(), text.size()}, now)) return entry;
+    }
+    return nullptr;
+  }
+
   DenyEntry const* find_in(Table const& table, std::string_view key,
                            UnixSeconds now) const noexcept {
     auto const [first, last] = table.equal_range(key);

@@ -1,14 +1,19 @@
 """`certgate deny`: in force on every worker and open connection at once, kept, and written down."""
 
 import json
+import pathlib
 import signal
 import ssl
 import threading
 import time
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import utils
 
 import proxy
+
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 @pytest.fixture
@@ -316,3 +321,40 @@ def test_a_denial_that_no_rule_heeds_says_so(setup):
             assert "warning" not in ask(setup, "deny", "--serial", device.serial).stdout
             told = json.loads(ask(setup, "deny", "--serial", device.serial, "--json").stdout)
             assert told["warning"] == ""
+
+
+def der(tag, content):
+    size = len(content)
+    length = bytes([size]) if size < 128 else bytes([0x80 | (size.bit_length() + 7) // 8]) + \
+        size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag]) + length + content
+
+
+def with_other_signature(identity, folder):
+    """The same certificate, whose signature (r, s) its owner has replaced by the equally good (r, n - s)."""
+    facts = identity.certificate
+    r, s = utils.decode_dss_signature(facts.signature)
+    signature = utils.encode_dss_signature(r, P256_ORDER - s)
+    ecdsa_with_sha256 = bytes.fromhex("300a06082a8648ce3d040302")
+    changed = der(0x30, facts.tbs_certificate_bytes + ecdsa_with_sha256 + der(0x03, b"\0" + signature))
+    folder = pathlib.Path(folder) / "changed"
+    folder.mkdir()
+    return proxy.Identity(folder, identity.name, x509.load_der_x509_certificate(changed), identity.key)
+
+
+def test_a_denied_fingerprint_cannot_be_shaken_off(gate):
+    changed = with_other_signature(gate.device, gate.folder)
+    with gate.client(gate.gate, changed) as client:
+        assert client.get().status == 200
+        fingerprint = gate.gate.records(1)[0]["cert_fingerprint"]
+        assert fingerprint != gate.device.fingerprint.lower()
+        ask(gate, "deny", "--fingerprint", gate.device.fingerprint)
+        assert client.get().status == 403
+        ask(gate, "undeny", "--fingerprint", gate.device.fingerprint)
+        assert client.get().status == 200
+        ask(gate, "deny", "--fingerprint", fingerprint)
+        assert client.get().status == 403
+    with gate.client(gate.gate, gate.device) as original:
+        assert original.get().status == 403
+    with gate.client(gate.gate, gate.other) as bystander:
+        assert bystander.get().status == 200

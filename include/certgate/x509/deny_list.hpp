@@ -2,7 +2,8 @@
 //
 // Immutable: a change is a new list, swapped like the rest of a Generation. Looking up allocates
 // nothing. An entry matches by serial (of one issuer, or of any), by SHA-256 fingerprint or by
-// subject, until it expires.
+// subject, until it expires. A fingerprint matches as well when the owner of the certificate has
+// changed its ECDSA signature into the other one that verifies, and so its fingerprint.
 //
 // Errors: build() names the entry that has no or more than one criterion, or one that cannot match.
 #pragma once
