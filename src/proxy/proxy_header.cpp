@@ -63,8 +63,8 @@ ProxyHeader parse_v1(std::string_view text) {
       destination->is_v4() != v4) {
     return refuse("malformed PROXY v1 header");
   }
-  header.source = IpEndpoint{*source, *source_port};
-  header.destination = IpEndpoint{*destination, *destination_port};
+  header.source = IpEndpoint{source->unmapped(), *source_port};
+  header.destination = IpEndpoint{destination->unmapped(), *destination_port};
   return header;
 }
 

@@ -88,6 +88,9 @@ BELIEVED = [
     ("v2", v2(family=0, body=b""), "127.0.0.1"),
     ("any", V1.replace(b"192.0.2.7", b"192.0.2.66"), 451),
     ("any", v2(body=socket.inet_aton("192.0.2.66") + v2()[20:]), 451),
+    # A balancer that listens for both families tells IPv4 clients so; they are the same clients.
+    ("v1", b"PROXY TCP6 ::ffff:192.0.2.8 ::ffff:198.51.100.1 4711 443\r\n", "192.0.2.8"),
+    ("v1", b"PROXY TCP6 ::ffff:192.0.2.66 ::ffff:198.51.100.1 4711 443\r\n", 451),
     ("off", b"", "127.0.0.1"),
 ]
 

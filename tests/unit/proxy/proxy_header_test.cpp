@@ -176,6 +176,11 @@ TEST(ProxyHeader, mapped_addresses_are_the_v4_that_they_are) {
   auto const header = parse(v2(0x21, 0x21, body));
   ASSERT_TRUE(header.source);
   EXPECT_EQ(header.source->to_string(), "192.0.2.1:1");
+
+  auto const text = parse("PROXY TCP6 ::ffff:192.0.2.1 ::ffff:198.51.100.2 1 443\r\n");
+  ASSERT_TRUE(text.source);
+  EXPECT_EQ(text.source->to_string(), "192.0.2.1:1");
+  EXPECT_EQ(text.destination->to_string(), "198.51.100.2:443");
 }
 
 struct Pair {
