@@ -39,6 +39,16 @@ Result<void> ServerContext::set_hosts(ServerHosts::Pointer hosts) {
     contexts.push_back({profile.digest(), std::move(made).value(), std::nullopt});
   }
   if (contexts.empty()) return fail(ErrorCode::invalid, "there is no host to serve");
+  // A connection begins with the groups of any_context(), and a host that names none changes nothing
+  // about them.
+  for (auto const& host : hosts->all()) {
+    if (!host->profile().group_list().empty()) continue;
+    auto const usual = std::find_if(contexts.begin(), contexts.end(), [&](Entry const& entry) {
+      return entry.profile == host->profile().digest();
+    });
+    std::rotate(contexts.begin(), usual, usual + 1);
+    break;
+  }
   contexts_ = std::move(contexts);
   hosts_ = std::move(hosts);
   for (auto& entry : contexts_) announce(entry);

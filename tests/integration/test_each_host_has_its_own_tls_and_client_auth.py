@@ -296,3 +296,19 @@ def test_threats_18_19_rules_that_trust_too_much_are_warned_of(setup):
                                   403), (setup.ca.issue("alice"), 200)]:
             with proxy.Client(certgate.port, lax_context(identity)) as client:
                 assert client.get("/").status == status
+
+
+@pytest.mark.parametrize("narrow_first", [True, False])
+def test_groups_are_those_of_the_host_asked_for(setup, narrow_first):
+    """A host that names no groups has the usual ones, whatever another host has."""
+    narrow = setup.host(["narrow.example.com"], tls={"groups": ["P-384"]})
+    usual = setup.host(["usual.example.com"])
+    hosts = [narrow, usual] if narrow_first else [usual, narrow]
+    with setup.start(hosts=hosts, rules=[]) as certgate:
+        def agreed(name, group):
+            return "200 OK" in s_client(certgate.port, "-tls1_3", "-groups", group, host=name)
+
+        assert agreed("narrow.example.com", "P-384")
+        assert not agreed("narrow.example.com", "X25519")
+        assert agreed("usual.example.com", "X25519")
+        assert agreed("usual.example.com", "P-256")

@@ -64,7 +64,8 @@ class ServerContext {
   ServerCounts& counts() { return counts_; }
   UnixSeconds now() const { return options_.clock->unix_seconds(); }
 
-  // For this layer's sources: the context of the first host's profile, and of any other.
+  // For this layer's sources: the context of the first host's profile, or of the first that names no
+  // groups of its own, and that of any other.
   ssl_ctx_st* any_context() const { return contexts_.front().context.get(); }
   ssl_ctx_st* context_of(Profile const& profile) const;
   // Whether the profile's context names this trust's authorities to clients. Otherwise the connection
