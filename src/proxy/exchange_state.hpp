@@ -76,6 +76,7 @@ class Exchange final : private net::ReadableObserver {
   std::string_view join_head_and_body(std::string_view body);
   net::Task<void> relay_response();
   net::Task<void> finish_upload();
+  net::Task<void> end_upload_for_an_origin_that_failed();
   bool upload_gave_up() const;
   void release_upstream(bool reusable);
   std::pair<int, FailureToken> upstream_failure() const;

@@ -75,7 +75,7 @@ net::Task<void> Exchange::forward() {
     bool const interrupted = connection_.is_interrupted() || client_left_;
     bool const retry = may_retry && !response_any_bytes_ && !response_deadline_.expired() &&
                        !interrupted;
-    co_await finish_upload();
+    co_await end_upload_for_an_origin_that_failed();
     bool const clients_fault = upload_result_.status == TransferStatus::source_failed ||
                                upload_result_.status == TransferStatus::source_too_slow ||
                                upload_result_.status == TransferStatus::source_too_large;
@@ -320,6 +320,14 @@ net::Task<void> Exchange::finish_upload() {
   co_await upload_done_;
 }
 
+// An upload that is still under way has nothing to do with it: that it is broken off now, perhaps
+// within a wait for the client, is not the client's fault.
+net::Task<void> Exchange::end_upload_for_an_origin_that_failed() {
+  bool const was_under_way = uploading_;
+  co_await finish_upload();
+  if (was_under_way && upload_result_.status == TransferStatus::source_failed) upload_result_ = {};
+}
+
 net::Task<Exchange::Response> Exchange::receive_response_head() {
   auto& stream = upstream_->stream();
   auto const& limits = generation_->shared->limits;
@@ -440,9 +448,13 @@ net::Task<void> Exchange::relay_response() {
   http::ResponseValues values;
   values.client_version = version_;
   values.announced_length = framed->announced_length;
-  // An origin that answers early and ends its connection will not take the rest of the body, so
-  // the client's connection cannot go on behind it either.
-  bool const cut_short = uploading_ && framed->persistence == http::Persistence::close;
+  // An origin that answers early and ends its connection will not take the rest of the body, and
+  // when the answer is whole nobody waits for it, so the client's connection cannot go on either.
+  auto const& body = framed->body;
+  bool const is_whole = !body.has_body() || (body.kind == http::BodyKind::length &&
+                                             body.length <= response_bytes_ - response_reader_.consumed());
+  bool const cut_short =
+      uploading_ && !upgraded && (is_whole || framed->persistence == http::Persistence::close);
   if (workspace_.draining || cut_short) persistence_ = http::Persistence::close;
   values.body = http::client_framing(*framed, version_, persistence_);
   values.persistence = persistence_;

@@ -279,6 +279,36 @@ def test_threat_79_an_origin_killed_before_its_answer(gate, path, status, failur
     assert failures(gate, path) == [failure]
 
 
+@pytest.mark.parametrize("ends", ["closed", "reset"])
+@pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+def test_threat_79_an_origin_killed_within_the_upload(tmp_path, ends, framing):
+    """The client, who has more to send and is waiting, is not to blame: 502, and the server counts
+    as one that fails."""
+    def dies(connection):
+        _, body = proxy.read_head(connection)
+        while b"half" not in body:
+            body += connection.recv(4096)
+        if ends == "reset":
+            reset(connection)
+
+    origin = proxy.RawOrigin(dies)
+    setup = proxy.Setup(tmp_path, origin)
+    origins = {"api": {"servers": [origin.url], "health": {"eject_after": 1, "eject_for": "1h"}}}
+    admin = setup.folder / "admin.sock"
+    with setup.start(rules=[], origins=origins, admin={"address": f"unix:{admin}"}) as certgate:
+        with setup.client(certgate) as client:
+            client.send(f"POST /dies HTTP/1.1\r\n{HEAD}{framing}\r\n\r\n")
+            client.send("half" if "Length" in framing else "4\r\nhalf\r\n")
+            assert client.read_response().status == 502
+        (record,) = certgate.records(1)
+        assert record["failure"] == "origin_closed"
+        metrics = proxy.admin_get(admin, "/metrics")[1]
+        assert "certgate_origin_server_up{" in metrics
+        assert [line for line in metrics.splitlines()
+                if line.startswith("certgate_origin_server_up{") and line.endswith(" 0")], metrics
+    origin.close()
+
+
 def test_threat_79_an_origin_killed_within_its_answer(gate):
     with gate.client(gate.certgate) as client:
         client.send(f"GET /resets-in-body HTTP/1.1\r\n{HEAD}\r\n")
