@@ -19,9 +19,10 @@ namespace {
 
 // After an answer that leaves request bytes unread, or an alert, closing at once would reset the
 // connection and could destroy what was sent before the client has read it: RFC 9112 §9.6 asks to
-// keep reading for a while after closing our side.
-constexpr std::chrono::milliseconds linger_time{2'000};
-constexpr std::size_t linger_bytes = 256 * 1024;
+// keep reading for a while after closing our side. Many clients send the whole of a body before they
+// read anything, so what counts is that they go on.
+constexpr std::chrono::milliseconds linger_silence{2'000};
+constexpr std::chrono::milliseconds linger_time{30'000};  // in all
 
 // For people who forget the s. Nothing of the request is looked at.
 constexpr std::string_view plain_http_answer =
@@ -214,16 +215,14 @@ net::Task<void> Connection::end() {
 net::Task<void> Connection::linger() {
   auto const fd = stream_.socket().fd();
   ::shutdown(fd, SHUT_WR);
-  deadline_.arm(workspace_.deadlines.list(linger_time));
-  std::size_t discarded = 0;
-  char bytes[4096];
-  while (discarded < linger_bytes && !workspace_.draining) {
-    auto const n = ::recv(fd, bytes, sizeof(bytes), 0);
-    if (n > 0) {
-      discarded += static_cast<std::size_t>(n);
-      continue;
-    }
-    if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) break;
+  auto const end = net::Loop::coarse_milliseconds() + linger_time.count();
+  deadline_.arm(workspace_.deadlines.list(linger_silence));
+  while (!workspace_.draining && net::Loop::coarse_milliseconds() < end) {
+    auto const room = workspace_.transfer.payload(TransferBuffer::payload_bytes);
+    auto const n = ::recv(fd, room.data(), room.size(), 0);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) break;
+    if (n > 0) deadline_.arm(workspace_.deadlines.list(linger_silence));
+    // Even where there is more: other connections have their turn in between.
     auto const ready = co_await stream_.socket().readable();
     if (ready == Ready::cancelled) break;
   }

@@ -23,10 +23,10 @@ class Answers(wire.WireOrigin):
 
 
 def answer_at_once(connection):
-    """Says no to the head, and that the connection ends, but takes what comes."""
-    proxy.read_head(connection)
-    connection.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n"
-                       b"Connection: close\r\n\r\nno")
+    """Answers the head, mostly no and that the connection ends, but takes what comes."""
+    head, _ = proxy.read_head(connection)
+    no = (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+    connection.sendall(wire.OK if b"/early/open" in head else no)
     while connection.recv(65536):
         pass
 
@@ -55,7 +55,9 @@ def gate(tmp_path_factory):
         routes = [{"path": "/early", "origin": "early"}, {"path": "/echo", "origin": "echo"}]
         origins = {"api": {"servers": [origin.url]}, "early": {"servers": [early.url]},
                    "echo": {"servers": [echoing.url]}}
-        config = setup.config(rules=[], origins=origins, hosts=[setup.host(routes=routes)])
+        rules = [{"name": "closed", "expression": 'http.request.uri.path eq "/blocked"',
+                  "action": "block"}]
+        config = setup.config(rules=rules, origins=origins, hosts=[setup.host(routes=routes)])
         with setup.start(config) as certgate:
             setup.certgate = certgate
             yield setup
@@ -366,6 +368,26 @@ def test_an_early_answer_while_the_upload_goes_on(gate):
         # The rest of the upload is nobody's: the client is told that the connection ends.
         assert response.getheader("Connection") == "close"
         assert client.read_until_close() == b""
+
+
+def test_an_early_answer_that_is_whole_says_that_the_connection_ends(gate):
+    """The origin would take the rest; but nobody waits for it once the answer is over."""
+    with gate.client(gate.certgate) as client:
+        client.send(f"POST /early/open HTTP/1.1\r\n{HEAD}Content-Length: 100000000\r\n\r\n" + "x" * 999)
+        response = client.read_response()
+        assert (response.status, response.body) == (200, b"ok")
+        assert response.getheader("Connection") == "close"
+
+
+@pytest.mark.parametrize("path", ["/blocked", "/early", "/early/open"])
+def test_a_client_that_sends_its_whole_body_first_can_read_the_answer(gate, path):
+    """More than fits into any buffer on the way: what is not wanted is taken all the same."""
+    with gate.client(gate.certgate) as client:
+        client.send(f"POST {path} HTTP/1.1\r\n{HEAD}Content-Length: 50000000\r\n\r\n")
+        for _ in range(50):
+            client.send(b"x" * 1_000_000)
+        response = client.read_response()
+        assert response.status == {"/blocked": 403, "/early": 401, "/early/open": 200}[path]
 
 
 def test_both_bodies_at_once(gate):
