@@ -147,6 +147,7 @@ bool next_secret(Hash& hash, std::optional<Bytes> before, std::optional<Bytes> i
 
 // What libssl says when it wants a secret.
 struct Wanted {
+  bool is_known = true;  // nothing is said that only OpenSSL understands
   Hash* hash = nullptr;
   int mode = EVP_KDF_HKDF_MODE_EXTRACT_AND_EXPAND;
   std::optional<Bytes> key, salt;
@@ -182,22 +183,39 @@ Wanted read_wanted(OSSL_PARAM const* at) {
       wanted.label = octets_of(*at);
     } else if (name == OSSL_KDF_PARAM_DATA && octets) {
       wanted.context = octets_of(*at);
+    } else {
+      wanted.is_known = false;
     }
   }
   return wanted;
 }
 
-int derive(void*, unsigned char* out, std::size_t size, OSSL_PARAM const* parameters) {
-  auto const wanted = read_wanted(parameters);
-  if (wanted.hash == nullptr || size == 0) return 0;
+bool derive_here(Wanted const& wanted, std::span<std::uint8_t> out) {
+  if (!wanted.is_known || wanted.hash == nullptr || out.empty()) return false;
   auto& hash = *wanted.hash;
   bool done = false;
   if (wanted.mode == EVP_KDF_HKDF_MODE_EXPAND_ONLY && wanted.key) {
-    done = expand_label(hash, *wanted.key, wanted.prefix, wanted.label, wanted.context, {out, size});
-  } else if (wanted.mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && size == hash.size) {
-    done = next_secret(hash, wanted.salt, wanted.key, wanted.prefix, wanted.label, out);
+    done = expand_label(hash, *wanted.key, wanted.prefix, wanted.label, wanted.context, out);
+  } else if (wanted.mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && out.size() == hash.size) {
+    done = next_secret(hash, wanted.salt, wanted.key, wanted.prefix, wanted.label, out.data());
   }
-  return hash.begin() && done ? 1 : 0;
+  return hash.begin() && done;
+}
+
+// What a later libssl may want and this does not know takes longer, but the handshake succeeds.
+int derive_by_openssl(std::span<std::uint8_t> out, OSSL_PARAM const* parameters) {
+  // Never freed, as the hashes.
+  static auto* const kdf = EVP_KDF_fetch(nullptr, key_schedule_name.data(), nullptr);
+  auto* const context = EVP_KDF_CTX_new(kdf);
+  if (context == nullptr) return 0;
+  int const done = EVP_KDF_derive(context, out.data(), out.size(), parameters);
+  EVP_KDF_CTX_free(context);
+  return done;
+}
+
+int derive(void*, unsigned char* out, std::size_t size, OSSL_PARAM const* parameters) {
+  std::span<std::uint8_t> const whole{out, size};
+  return derive_here(read_wanted(parameters), whole) ? 1 : derive_by_openssl(whole, parameters);
 }
 
 // All that there is to know comes with the call, so that a context holds nothing.

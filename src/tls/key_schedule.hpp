@@ -2,8 +2,8 @@
 //
 // A handshake derives 20 to 30 secrets. OpenSSL's own TLS13-KDF makes and frees some twenty objects
 // for each, which costs eight times the hashing. This one keeps a hash of each kind for the thread.
-// What it derives is the same, for all that libssl asks: SHA-256 and SHA-384, keys no longer than a
-// block of the hash.
+// What it derives is the same. What it does not know (another hash than SHA-256 and SHA-384, a key
+// longer than their block, a parameter that libssl does not use yet) it leaves to OpenSSL's.
 // See: docs/decisions/0025-key-schedule.md
 #pragma once
 
