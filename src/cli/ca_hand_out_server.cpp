@@ -191,6 +191,7 @@ struct HandOutServer::State {
   bool sending = false;
   std::optional<HandOutEnd> end;
   std::map<int, SteadyTime> open_sockets;  // with the time by which each must be done
+  std::vector<std::thread::id> served;     // these threads have nothing left to do
 
   ~State() {
     if (listener >= 0) ::close(listener);
@@ -207,6 +208,7 @@ struct HandOutServer::State {
   Result<void> listen();
   void shut_sockets_older_than(SteadyTime limit);
   void serve_one(int socket);
+  void join_served(std::vector<std::thread>& threads);
   void answer(SSL* session, Request const& request);
   std::string answer_pin(std::string_view form);
   void send_file(SSL* session);
@@ -268,6 +270,21 @@ void HandOutServer::State::serve_one(int socket) {
   std::lock_guard const guard(mutex);
   open_sockets.erase(socket);
   ::close(socket);
+  served.push_back(std::this_thread::get_id());
+}
+
+// A thread that is over keeps its stack until it is joined.
+void HandOutServer::State::join_served(std::vector<std::thread>& threads) {
+  std::vector<std::thread::id> over;
+  {
+    std::lock_guard const guard(mutex);
+    over.swap(served);
+  }
+  std::erase_if(threads, [&over](std::thread& thread) {
+    if (std::find(over.begin(), over.end(), thread.get_id()) == over.end()) return false;
+    thread.join();
+    return true;
+  });
 }
 
 void HandOutServer::State::answer(SSL* session, Request const& request) {
@@ -385,6 +402,7 @@ HandOutEnd HandOutServer::serve() {
       if (state.end) break;
     }
     state.shut_sockets_older_than(now);
+    state.join_served(threads);
     pollfd places[] = {{state.listener, POLLIN, 0}, {state.wake, POLLIN, 0}, {signals, POLLIN, 0}};
     ::poll(places, 3, static_cast<int>(housekeeping.count()));
     if ((places[2].revents & POLLIN) != 0) state.finish(HandOutEnd::interrupted);

@@ -1,8 +1,10 @@
 """`certgate ca hand-out`: over TLS, with a PIN, once, and not for ever."""
 
 import hashlib
+import pathlib
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import urllib.error
@@ -115,6 +117,25 @@ def test_an_idle_connection_does_not_keep_others_out(ca):
     port = urllib.parse.urlsplit(hand_out.url).port
     with socket.create_connection(("127.0.0.1", port)):
         assert hand_out.post(PIN).read()
+    assert hand_out.end()[0] == 0
+
+
+def test_connections_that_are_over_leave_nothing_behind(ca):
+    def mapped(hand_out):
+        status = pathlib.Path(f"/proc/{hand_out.process.pid}/status").read_text()
+        return int(re.search(r"VmSize:\s+(\d+) kB", status).group(1)) // 1024
+
+    hand_out = HandOut(ca, "--no-qr")
+    port = urllib.parse.urlsplit(hand_out.url).port
+    before = mapped(hand_out)
+    for _ in range(200):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(64):  # an alert, and the end: it was served
+                pass
+    # A thread that nobody has joined keeps its stack: 8 MiB each.
+    assert mapped(hand_out) < before + 400
+    assert hand_out.post(PIN).read()
     assert hand_out.end()[0] == 0
 
 
