@@ -5,6 +5,7 @@
 #include "ca_revoking.hpp"
 #include "ca_subcommands.hpp"
 #include "ca_times.hpp"
+#include "certgate/base/encoding.hpp"
 
 namespace certgate::cli {
 namespace {
@@ -135,7 +136,9 @@ Result<void> sign(IssueOptions const& options, CaReport& report) {
     return fail(ErrorCode::invalid, "the request names nobody; say who it is for with --name");
   }
   if (!request->subject.common_name.empty() && request->subject.common_name != order.name) {
-    request->ignored.push_back("the common name " + request->subject.common_name);
+    auto what = std::string("the common name ");
+    append_json_escaped(what, request->subject.common_name);  // it may hold any control character
+    request->ignored.push_back(std::move(what));
   }
   report.answer()["given"] = CaReport::Json::array();
   report.answer()["not_given"] = CaReport::Json::array();

@@ -75,6 +75,18 @@ def test_the_operator_decides_the_name(ca, tmp_path):
     assert "--name" in ca.run("sign", nameless, expect=2).stderr
 
 
+def test_what_a_request_says_cannot_write_to_the_terminal(ca, tmp_path):
+    name = "x\n\x1b[2J\x1b]0;owned\x07Requested and given: everything\x7f"
+    csr = request(tmp_path / "csr", p256(), name)
+    done = ca.run("sign", csr, "--name", "sensor-2")
+    assert set(done.stdout) & {"\x1b", "\x07", "\x7f"} == set()
+    assert not any(line.startswith("Requested and given") for line in done.stdout.splitlines())
+    assert "Requested and not given: the common name x" in done.stdout
+    # As the name itself it is refused.
+    refused = ca.run("sign", csr, expect=1)
+    assert "\x1b" not in refused.stdout + refused.stderr
+
+
 def test_a_request_without_proof_of_possession_is_refused(ca, tmp_path):
     der = bytearray(request(tmp_path / "csr", p256(), "liar",
                             encoding=serialization.Encoding.DER).read_bytes())
