@@ -324,15 +324,19 @@ char* write_text(AccessRecord const& record, char* to) {
   out.character(' ');
   text_value(out, record.host);
   out.literal(" \"");
-  out.escaped(record.method);
-  out.character(' ');
-  out.escaped(record.path);
-  if (!record.query.empty()) {
-    out.character('?');
-    out.escaped(record.query);
+  if (record.method.empty() && record.path.empty()) {
+    out.character('-');  // the head was malformed
+  } else {
+    out.escaped(record.method);
+    out.character(' ');
+    out.escaped(record.path);
+    if (!record.query.empty()) {
+      out.character('?');
+      out.escaped(record.query);
+    }
+    out.character(' ');
+    out.escaped(record.protocol);
   }
-  out.character(' ');
-  out.escaped(record.protocol);
   out.literal("\" ");
   out.number(record.status);
   out.literal(" in=");

@@ -239,13 +239,18 @@ def test_text_format_holds_the_same_facts(setup):
             assert client.get("/v1/x").status == 200
         with setup.client(certgate) as client:
             assert client.get("/v1/y").status == 403
-        proxy.wait_until(lambda: certgate.access_path.read_text().count("\n") == 2, "two lines")
-        first, second = certgate.access_path.read_text().splitlines()
+            client.send("GET / HTTP/1.1\r\nbroken\r\n\r\n")
+            assert client.read_response().status == 400
+        proxy.wait_until(lambda: certgate.access_path.read_text().count("\n") == 3, "three lines")
+        lines = certgate.access_path.read_text().splitlines()
+        (first,), (second,), (third,) = ([line for line in lines if status in line]
+                                         for status in ('" 200 ', '" 403 ', '" 400 '))
     for fact in ("127.0.0.1", "api.example.com", "GET", "/v1/x", "200", "TLSv1.3", "CN=alice",
                  alice.serial, setup.origin.url):
         assert fact in first, fact
     for fact in ("403", "/v1/y", "valid certificates only"):
         assert fact in second, fact
+    assert ' - "-" 400 ' in third, third
 
 
 def test_sigusr1_opens_the_files_again_after_a_rename(setup):
