@@ -28,6 +28,11 @@ bool binds_connection(std::string_view credentials) {
   return ascii_iequal(scheme, "NTLM") || ascii_iequal(scheme, "Negotiate");
 }
 
+bool has_date(http::ResponseHead const& head) {
+  return std::any_of(head.fields.begin(), head.fields.end(),
+                     [](http::Field const& field) { return field.id == http::FieldName::date; });
+}
+
 bool asks_to_bind_connection(http::ResponseHead const& head) {
   if (head.status != 401) return false;
   for (auto const& field : head.fields) {
@@ -459,6 +464,8 @@ net::Task<void> Exchange::relay_response() {
   values.body = http::client_framing(*framed, version_, persistence_);
   values.persistence = persistence_;
   values.upgrade = upgraded ? upgrade : http::Upgrade::none;
+  // RFC 9110 §6.6.1: whoever forwards a response without Date says when it was received.
+  if (!upgraded && !has_date(head)) values.extra = workspace_.date_line();
   out_.clear();
   http::append_response_head(out_, head, values);
 

@@ -150,18 +150,25 @@ void Workspace::release_spare_memory() {
 #endif
 }
 
-std::string_view Workspace::http_date() {
+std::string_view Workspace::date_line() {
   auto const second = now();
   if (second != date_second) {
     date_second = second;
     auto const time = static_cast<std::time_t>(second);
     std::tm utc{};
     ::gmtime_r(&time, &utc);
-    char text[32];
+    char text[48];
     // The "C" locale: the daemon never calls setlocale().
-    date.assign(text, std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &utc));
+    date.assign(text, std::strftime(text, sizeof(text), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc));
   }
   return date;
+}
+
+std::string_view Workspace::http_date() {
+  auto line = date_line();
+  line.remove_prefix(6);
+  line.remove_suffix(2);
+  return line;
 }
 
 }  // namespace certgate::proxy

@@ -95,6 +95,7 @@ struct Workspace {
   }
   // IMF-fixdate of now, made once a second.
   std::string_view http_date();
+  std::string_view date_line();  // `Date: …` with its CRLF
   UnixSeconds now() const { return options.tls.clock->unix_seconds(); }
 
   WorkerOptions options;
@@ -119,7 +120,7 @@ struct Workspace {
 
   policy::ClientHelloFacts hello;
   std::array<std::string, 4> hello_texts;
-  std::string date;
+  std::string date;  // a whole line
   std::int64_t date_second = -1;
 
   Connection* connections = nullptr;  // intrusive list

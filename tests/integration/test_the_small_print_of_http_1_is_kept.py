@@ -1,6 +1,8 @@
 """What HTTP/1 says between the lines: cuts at every byte, odd origins, early ends, fields by the way."""
 
 import contextlib
+import email.utils
+import time
 
 import pytest
 
@@ -125,6 +127,19 @@ def test_trailers_of_a_response_end_here(gate):
         assert response.body == b"ok"
         assert not {"x-sum", "set-cookie"} & {name.lower() for name, _ in response.getheaders()}
         assert client.get("/after").body == b"ok"
+
+
+def test_an_answer_without_a_date_gets_one_and_keeps_its_own(gate):
+    """RFC 9110 section 6.6.1."""
+    gate.origin.table["/undated"] = b"HTTP/1.1 204 No Content\r\n\r\n"
+    gate.origin.table["/dated"] = (b"HTTP/1.1 200 OK\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+                                   b"Content-Length: 0\r\n\r\n")
+    with gate.client(gate.certgate) as client:
+        added = client.get("/undated").headers.get_all("Date")
+        assert len(added) == 1 and added[0].endswith(" GMT")
+        assert abs(email.utils.parsedate_to_datetime(added[0]).timestamp() - time.time()) < 60
+        kept = client.get("/dated").headers.get_all("Date")
+        assert kept == ["Thu, 01 Jan 1970 00:00:00 GMT"]
 
 
 def test_a_body_behind_the_answer_to_head_is_nobodys(gate):
