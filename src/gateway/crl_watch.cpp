@@ -42,7 +42,8 @@ std::vector<std::string> ExpiryWarnings::due(std::vector<Expiry> const& expiries
   for (auto const& expiry : expiries) {
     auto const key = std::string(name_of(expiry.kind)) + "\n" + expiry.file + "\n" + expiry.name + "\n" + std::to_string(expiry.from) + " " +
                      std::to_string(expiry.until);
-    auto const left = time_left(expiry.from, expiry.until, now);
+    auto left = time_left(expiry.from, expiry.until, now);
+    if (left == TimeLeft::none && now < over_at(expiry)) left = TimeLeft::less_than_a_tenth;
     auto const known = told_.find(key);
     auto const before = known == told_.end() ? TimeLeft::more_than_half : known->second;
     told[key] = std::max(left, before);

@@ -67,6 +67,12 @@ std::string_view name_of(Expiry::Kind kind) {
   return "unknown";
 }
 
+// RFC 5280 §4.1.2.5: "The validity period for a certificate is the period of time from notBefore
+// through notAfter, inclusive." At its nextUpdate a list is old: see RevocationIndex::coverage().
+UnixSeconds over_at(Expiry const& expiry) {
+  return expiry.kind == Expiry::Kind::crl ? expiry.until : expiry.until + 1;
+}
+
 Materials::File Materials::read_file(std::string const& path) {
   DiskReader disk;
   auto bytes = disk.read(path);
@@ -107,7 +113,7 @@ void Materials::note_expiry(Expiry expiry, config::Mark const& mark) {
     return;
   }
   if (expiry.until < at_ + warn_before) {
-    auto const when = expiry.until < at_ ? "has expired on " : "expires on ";
+    auto const when = over_at(expiry) <= at_ ? "has expired on " : "expires on ";
     std::string const what = expiry.kind == Expiry::Kind::crl ? "the CRL of " : "the certificate ";
     warn(mark, what + "`" + expiry.name + "` " + when + format_day(expiry.until),
          expiry.consequence);

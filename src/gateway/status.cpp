@@ -206,9 +206,10 @@ std::string describe_expiries(std::vector<Expiry> expiries, UnixSeconds at) {
   std::string text;
   for (auto const& expiry : expiries) {
     auto const days = (expiry.until - at) / 86'400;
-    text += expiry.until < at ? "ended    " : "ends     ";
+    bool const is_over = over_at(expiry) <= at;
+    text += is_over ? "ended    " : "ends     ";
     text += format_day(expiry.until) + "  ";
-    text += expiry.until < at ? "(over)" : "(" + std::to_string(days) + (days == 1 ? " day)" : " days)");
+    text += is_over ? "(over)" : "(" + std::to_string(days) + (days == 1 ? " day)" : " days)");
     text += "  " + std::string(gateway::name_of(expiry.kind)) + " " + expiry.name + ": " +
             expiry.consequence + "\n";
   }

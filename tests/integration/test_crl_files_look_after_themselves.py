@@ -295,3 +295,25 @@ def test_check_at_a_later_day_lists_what_has_ended_by_then(setup):
     eve = proxy.run("check", "--config", gate_config, "--at", end - datetime.timedelta(days=1)).stdout
     assert re.search(rf"^ends +{end} \d\d:\d\d UTC  \(1 day\)  ", eve, re.MULTILINE), eve
     proxy.run("check", "--config", gate_config, "--at", "soon", status=2)
+
+
+def test_check_ends_a_list_and_a_certificate_in_the_second_in_which_they_stop_counting(setup):
+    """As requests are judged: a list counts until its nextUpdate, a certificate through its notAfter."""
+    gate_config = setup.folder / "certgate.yaml"
+    gate_config.write_text(json.dumps(setup.config()))
+    next_update = proxy.now().replace(microsecond=0) + datetime.timedelta(days=3)
+    setup.ca.write_crl(next_update=next_update)
+
+    def said_of(kind, at):
+        checked = proxy.run("check", "--config", gate_config, "--at", at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        line = next(l for l in checked.stdout.splitlines() if f" {kind} " in l)
+        has_expired = [l for l in checked.stderr.splitlines() if "has expired on" in l]
+        return line.split()[0], "EXPIRED" in checked.stdout, len(has_expired)
+
+    second = datetime.timedelta(seconds=1)
+    assert said_of("crl", next_update - second) == ("ends", False, 0)
+    assert said_of("crl", next_update) == ("ended", True, 1)
+    setup.ca.write_crl(next_update=next_update + datetime.timedelta(days=4000))
+    not_after = setup.server.certificate.not_valid_after.replace(microsecond=0)
+    assert said_of("server_certificate", not_after) == ("ends", False, 0)
+    assert said_of("server_certificate", not_after + second) == ("ended", False, 1)

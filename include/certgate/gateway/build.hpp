@@ -33,10 +33,13 @@ struct Expiry {
   std::string file;
   std::string used_by;  // the first host or origin that uses it
   UnixSeconds from = 0;
-  UnixSeconds until = 0;
+  UnixSeconds until = 0;  // notAfter, or of a CRL nextUpdate
   std::string consequence;  // what stops working then
 };
 std::string_view name_of(Expiry::Kind kind);  // "server_certificate"
+// The first second in which it counts no more, as connections are judged: the one behind notAfter,
+// and that of nextUpdate itself.
+UnixSeconds over_at(Expiry const& expiry);
 
 struct Built {
   std::shared_ptr<proxy::Generation> generation;

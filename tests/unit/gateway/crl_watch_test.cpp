@@ -75,7 +75,7 @@ TEST(ExpiryWarnings, threat_86_tell_of_certificates_and_cas_as_well) {
                                    expiry_of(Expiry::Kind::client_ca, "CN=clients"),
                                    expiry_of(Expiry::Kind::upstream_certificate, "CN=me"),
                                    expiry_of(Expiry::Kind::upstream_ca, "CN=origins")};
-  for (UnixSeconds const passed : {500, 900, 1000}) {
+  for (UnixSeconds const passed : {500, 900, 1001}) {
     auto const due = warnings.due(in_use, start + passed);
     ASSERT_EQ(due.size(), 4u);
     EXPECT_TRUE(due[0].starts_with("the certificate CN=server (some.file) has "));
@@ -83,6 +83,19 @@ TEST(ExpiryWarnings, threat_86_tell_of_certificates_and_cas_as_well) {
     EXPECT_TRUE(due[2].starts_with("the certificate CN=me (some.file) has "));
     EXPECT_TRUE(due[3].starts_with("the CA CN=origins (some.file) has "));
   }
+}
+
+TEST(ExpiryWarnings, a_list_is_over_at_its_end_and_a_certificate_behind_it) {
+  ExpiryWarnings warnings;
+  std::vector<Expiry> const in_use{expiry_of(Expiry::Kind::crl, "CN=CA"),
+                                   expiry_of(Expiry::Kind::client_ca, "CN=CA")};
+  ASSERT_EQ(warnings.due(in_use, start + 999).size(), 2u);
+  auto const at_the_end = warnings.due(in_use, start + 1000);
+  ASSERT_EQ(at_the_end.size(), 1u);
+  EXPECT_TRUE(at_the_end[0].starts_with("the CRL of CN=CA (some.file) has ended on "));
+  auto const behind_it = warnings.due(in_use, start + 1001);
+  ASSERT_EQ(behind_it.size(), 1u);
+  EXPECT_TRUE(behind_it[0].starts_with("the CA CN=CA (some.file) has ended on "));
 }
 
 TEST(ExpiryWarnings, thousands_at_once_are_summed_up) {
