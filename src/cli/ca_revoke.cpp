@@ -138,7 +138,7 @@ Result<std::vector<pki::LedgerEntry>> find_meant(CaDirectory& directory, std::st
     if (entry) return std::vector{*entry};
   }
   if (!named.empty()) {
-    return fail(ErrorCode::conflict, "all certificates of " + who + " are revoked already");
+    return fail(ErrorCode::conflict, "all certificates of " + who + " are revoked for good already");
   }
   return fail(ErrorCode::not_found, "no certificate has the name or serial " + who +
                                         "; see `certgate ca list " + directory.path().string() +

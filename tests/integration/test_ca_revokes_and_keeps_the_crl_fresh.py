@@ -50,6 +50,7 @@ def test_a_hold_can_be_taken_back_and_a_revocation_cannot(ca):
     ca.run("revoke", "device", "--reason", "keyCompromise")
     assert "only certificateHold" in ca.run("restore", ca.entry("device")["serial"],
                                             expect=1).stderr
+    assert "revoked for good already" in ca.run("restore", "device", expect=1).stderr
     assert on_list(ca, "device")
 
 
