@@ -480,6 +480,8 @@ Result<Built, Diagnostics> Build::run(std::uint64_t number, telemetry::MetricReg
   set_limits();
   generation_->origins = build_origins(config_, lookup_, materials_, before, now, diagnostics_);
   build_hosts();
+  // Only looked at: who fetches reads them for itself.
+  (void)materials_.authorities(config_.crl_refresh.ca, Expiry::Kind::crl_server_ca, "crl_refresh");
   bool const all_hosts = std::all_of(sites_.begin(), sites_.end(),
                                      [](auto const& site) { return site != nullptr; });
   if (all_hosts) {

@@ -17,7 +17,8 @@ std::string what_ends(Expiry const& expiry) {
   switch (expiry.kind) {
     case Expiry::Kind::crl: return "the CRL of ";
     case Expiry::Kind::client_ca:
-    case Expiry::Kind::upstream_ca: return "the CA ";
+    case Expiry::Kind::upstream_ca:
+    case Expiry::Kind::crl_server_ca: return "the CA ";
     case Expiry::Kind::server_certificate:
     case Expiry::Kind::upstream_certificate: break;
   }

@@ -38,6 +38,16 @@ std::vector<std::string> unfollowed_deltas(std::vector<x509::LabelledCrl> const&
   return sentences;
 }
 
+std::string consequence_of_ca(Expiry::Kind kind, std::string const& used_by) {
+  if (kind == Expiry::Kind::client_ca) {
+    return "from then on every certificate that it issued counts as not verified";
+  }
+  if (kind == Expiry::Kind::crl_server_ca) {
+    return "from then on no CRL is fetched from https:// servers with a certificate of this CA";
+  }
+  return "from then on servers of " + used_by + " with a certificate of this CA are refused";
+}
+
 // Equal for equal sets, whatever their order: Trust sorts its anchors, a file does not.
 void append_set(std::string& key, std::vector<x509::Digest> digests) {
   std::sort(digests.begin(), digests.end());
@@ -63,6 +73,7 @@ std::string_view name_of(Expiry::Kind kind) {
     case Expiry::Kind::crl: return "crl";
     case Expiry::Kind::upstream_certificate: return "upstream_certificate";
     case Expiry::Kind::upstream_ca: return "upstream_ca";
+    case Expiry::Kind::crl_server_ca: return "crl_server_ca";
   }
   return "unknown";
 }
@@ -185,19 +196,23 @@ tls::ServerIdentity::Pointer Materials::identity(config::FilePath const& certifi
       warn(certificate.mark, in_backquotes(certificate.resolved) + ": " + warning);
     }
   }
-  auto const& leaf = loaded->leaf();
-  Expiry expiry;
-  expiry.kind = use == tls::IdentityUse::server ? Expiry::Kind::server_certificate
-                                                : Expiry::Kind::upstream_certificate;
-  expiry.name = std::string(leaf.subject_dn());
-  expiry.file = certificate.resolved;
-  expiry.used_by = used_by;
-  expiry.from = leaf.not_before();
-  expiry.until = leaf.not_after();
-  expiry.consequence = use == tls::IdentityUse::server
-                           ? "from then on clients refuse to connect to " + used_by
-                           : "from then on the servers of " + used_by + " refuse the proxy";
-  note_expiry(std::move(expiry), certificate.mark);
+  for (auto const& shown : loaded->certificates()) {
+    bool const is_leaf = shown.get() == &loaded->leaf();
+    if (!is_leaf && shown->is_self_issued()) continue;  // a root: peers go by their own copy
+    Expiry expiry;
+    expiry.kind = use == tls::IdentityUse::server ? Expiry::Kind::server_certificate
+                                                  : Expiry::Kind::upstream_certificate;
+    expiry.name = std::string(shown->subject_dn());
+    expiry.file = certificate.resolved;
+    expiry.used_by = used_by;
+    expiry.from = shown->not_before();
+    expiry.until = shown->not_after();
+    expiry.consequence = use == tls::IdentityUse::server
+                             ? "from then on clients refuse to connect to " + used_by
+                             : "from then on the servers of " + used_by + " refuse the proxy";
+    if (!is_leaf) expiry.consequence += " (it is in the chain of the certificate)";
+    note_expiry(std::move(expiry), certificate.mark);
+  }
   return loaded;
 }
 
@@ -239,10 +254,7 @@ std::optional<std::vector<x509::Certificate::Pointer>> Materials::authorities(
       expiry.used_by = used_by;
       expiry.from = certificate->not_before();
       expiry.until = certificate->not_after();
-      expiry.consequence =
-          kind == Expiry::Kind::client_ca
-              ? "from then on every certificate that it issued counts as not verified"
-              : "from then on servers of " + used_by + " with a certificate of this CA are refused";
+      expiry.consequence = consequence_of_ca(kind, used_by);
       if (kind == Expiry::Kind::client_ca || at->second.size() <= most_watched_upstream_cas) {
         note_expiry(std::move(expiry), path.mark);
       }

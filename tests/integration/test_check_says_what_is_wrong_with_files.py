@@ -253,6 +253,10 @@ def upstream_ca_missing(f):
            'servers: ["https://127.0.0.1:9000"]\n    tls: {ca: up.pem}')
 
 
+def crl_server_ca_missing(f):
+    f.config += "crl_refresh: {ca: web.pem}\n"
+
+
 def upstream_key_of_another(f):
     f.copy(f.ca.issue("proxy").path, "proxy.pem")
     f.copy(f.ca.issue("stranger").key_path, "proxy.key")
@@ -331,7 +335,7 @@ MISTAKES = [
     crl_signed_by_a_namesake, crl_is_a_certificate, crl_folder_empty, rule_unknown_field,
     rule_unknown_list, rule_wrong_type, rule_form_and_expression, unknown_origin,
     rule_file_missing, rule_file_wrong, list_file_missing, list_file_wrong_value, failing_test,
-    upstream_ca_missing, upstream_key_of_another, unknown_cipher,
+    upstream_ca_missing, crl_server_ca_missing, upstream_key_of_another, unknown_cipher,
     identity_fields_set_twice, request_headers_in_other_spellings,
     unknown_ciphers_of_every_kind, tls_versions_in_disorder, log_folder_missing,
     log_is_a_directory,
@@ -389,6 +393,18 @@ def expired_certificate(f):
                                valid_from=proxy.now() - datetime.timedelta(days=9),
                                valid_for=datetime.timedelta(days=2))
     f.copy(server.path, "server.pem"), f.copy(server.key_path, "server.key")
+
+
+def expiring_chain(f):
+    middle = proxy.Authority(f.other, "Middle CA", issuer=f.server_ca, days=20)
+    server = middle.issue("api.example.com", server=True, dns=["api.example.com"],
+                          valid_for=datetime.timedelta(days=300), extra_chain=[middle, f.server_ca])
+    f.copy(server.path, "server.pem"), f.copy(server.key_path, "server.key")
+
+
+def expiring_crl_server_ca(f):
+    f.copy(proxy.Authority(f.other, "Web CA", days=20).path, "web.pem")
+    f.config += "crl_refresh: {ca: web.pem}\n"
 
 
 def expiring_crl(f):
@@ -491,6 +507,8 @@ def ciphers_of_another_version(f):
 
 WARNINGS = [
     (expiring_certificate, "expires on"), (expired_certificate, "has expired on"),
+    (expiring_chain, "the certificate `CN=Middle CA` expires on"),
+    (expiring_crl_server_ca, "the certificate `CN=Web CA` expires on"),
     (expiring_crl, "the CRL of `CN=Client CA` expires on"),
     (expired_crl, "the CRL of `CN=Client CA` has expired on"),
     (expired_ca, "`CN=Client CA` has expired on"), (no_crl, "has no CRL"),

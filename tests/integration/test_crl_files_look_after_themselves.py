@@ -253,13 +253,16 @@ def test_threat_86_everything_that_ends_is_listed_everywhere_with_what_stops_the
               "tls": {"ca": upstream_ca.path.name, "server_name": "inside.example.com",
                       "certificate": mine.path.name, "private_key": mine.key_path.name}}
     config = config_of(setup)
+    config["crl_refresh"] = {**WATCH["crl_refresh"],
+                             "ca": proxy.Authority(setup.folder, "Web CA").path.name}
     config["origins"]["inside"] = inside
     config["hosts"].append(setup.host(["other.example.com"]))
     then = {"server_certificate": "clients refuse to connect to api.example.com (and 1 more user",
             "client_ca": "every certificate that it issued counts as not verified",
             "crl": "every certificate of this issuer counts as not verified",
             "upstream_certificate": "the servers of origin inside refuse the proxy",
-            "upstream_ca": "servers of origin inside with a certificate of this CA are refused"}
+            "upstream_ca": "servers of origin inside with a certificate of this CA are refused",
+            "crl_server_ca": "no CRL is fetched from https:// servers with a certificate of this CA"}
     with setup.start(config) as gate:
         listed = {e["kind"]: e for e in version_of(gate)["expiries"]}
         checked = proxy.run("check", "--config", gate.config_path).stdout
@@ -317,3 +320,18 @@ def test_check_ends_a_list_and_a_certificate_in_the_second_in_which_they_stop_co
     not_after = setup.server.certificate.not_valid_after.replace(microsecond=0)
     assert said_of("server_certificate", not_after) == ("ends", False, 0)
     assert said_of("server_certificate", not_after + second) == ("ended", False, 1)
+
+
+def test_threat_86_what_is_shown_behind_a_certificate_ends_as_well(setup):
+    """A chain is as good as its first certificate to end; a root in it is everybody's own copy."""
+    middle = proxy.Authority(setup.folder, "Middle CA", issuer=setup.server_ca, days=20)
+    setup.server = middle.issue("api.example.com", server=True, dns=("api.example.com",),
+                                extra_chain=[middle, setup.server_ca])
+    config = setup.folder / "certgate.yaml"
+    config.write_text(json.dumps(setup.config()))
+    expiries = json.loads(proxy.run("check", "--config", config, "--json").stdout)["expiries"]
+    shown = {e["name"]: e["then"] for e in expiries if e["kind"] == "server_certificate"}
+    assert shown == {
+        "CN=api.example.com": "from then on clients refuse to connect to api.example.com",
+        "CN=Middle CA": "from then on clients refuse to connect to api.example.com (it is in the chain "
+                        "of the certificate)"}

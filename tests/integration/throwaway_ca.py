@@ -17,7 +17,7 @@ def now():
 class Authority:
     """A CA whose certificates and lists live as PEM files in a folder."""
 
-    def __init__(self, folder, name="Test CA", issuer=None, key=None, subject=None):
+    def __init__(self, folder, name="Test CA", issuer=None, key=None, subject=None, days=365):
         self.folder = pathlib.Path(folder)
         self.name = name
         self.key = key or ec.generate_private_key(ec.SECP256R1())
@@ -30,7 +30,7 @@ class Authority:
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now() - datetime.timedelta(days=1))
-            .not_valid_after(now() + datetime.timedelta(days=365))
+            .not_valid_after(now() + datetime.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(
                 x509.KeyUsage(False, False, False, False, False, True, True, False, False), True

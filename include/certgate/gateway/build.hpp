@@ -27,7 +27,14 @@ namespace certgate::gateway {
 
 // Something that ends: a certificate, a CA or a CRL that is in use.
 struct Expiry {
-  enum class Kind { server_certificate, client_ca, crl, upstream_certificate, upstream_ca };
+  enum class Kind {
+    server_certificate,
+    client_ca,
+    crl,
+    upstream_certificate,
+    upstream_ca,
+    crl_server_ca,
+  };
   Kind kind = Kind::server_certificate;
   std::string name;     // subject, or issuer of a CRL
   std::string file;

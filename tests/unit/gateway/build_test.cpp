@@ -183,6 +183,8 @@ TEST(ExpiryKind, HasAWordForEachKind) {
   EXPECT_EQ(name_of(Expiry::Kind::client_ca), "client_ca");
   EXPECT_EQ(name_of(Expiry::Kind::crl), "crl");
   EXPECT_EQ(name_of(Expiry::Kind::upstream_certificate), "upstream_certificate");
+  EXPECT_EQ(name_of(Expiry::Kind::upstream_ca), "upstream_ca");
+  EXPECT_EQ(name_of(Expiry::Kind::crl_server_ca), "crl_server_ca");
 }
 
 TEST(DiskReader, ReadsFilesWholeAndNeverWaits) {
