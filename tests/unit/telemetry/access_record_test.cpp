@@ -117,7 +117,7 @@ TEST(AccessRecord, may_be_empty) {
             R"("bytes_out":0,"cert_verdict":"not_asked","action":"refused"})"
             "\n");
   EXPECT_EQ(text_of(AccessRecord{}),
-            "1970-01-01T00:00:00.000000Z - - \"  \" 0 in=0 out=0 action=refused cert=not_asked\n");
+            "1970-01-01T00:00:00.000000Z - - \"-\" 0 in=0 out=0 action=refused cert=not_asked\n");
   EXPECT_EQ(json_of(HandshakeRecord{}),
             R"({"time":"1970-01-01T00:00:00.000000Z","event":"handshake_failed",)"
             R"("cert_verdict":"not_asked"})"
