@@ -46,6 +46,12 @@ char* two_digits(char* to, unsigned value) {
   return to + 2;
 }
 
+std::size_t digit_count(std::uint64_t value) {
+  std::size_t count = 1;
+  for (; value >= 10'000; value /= 10'000) count += 4;
+  return count + (value >= 10) + (value >= 100) + (value >= 1'000);
+}
+
 struct CivilDate {
   unsigned year, month, day;
 };
@@ -102,24 +108,20 @@ void LineWriter::escaped(std::string_view text) {
 }
 
 void LineWriter::number(std::uint64_t value) {
-  char digits[number_size + 12] = {};  // the rest is copied with them
-  char* at = digits + number_size;
+  // Each pair straight to its place: reading pairs back as one word would wait for their stores.
+  std::size_t const size = digit_count(value);
+  char* at = at_ + size;
+  at_ = at;
   while (value >= 100) {
     at -= 2;
     std::memcpy(at, digit_pairs + 2 * (value % 100), 2);
     value /= 100;
   }
   if (value >= 10) {
-    at -= 2;
-    std::memcpy(at, digit_pairs + 2 * value, 2);
+    std::memcpy(at - 2, digit_pairs + 2 * value, 2);
   } else {
-    *--at = static_cast<char>('0' + value);
+    at[-1] = static_cast<char>('0' + value);
   }
-  // Pieces of a known size are a move each, without a call.
-  auto const size = static_cast<std::size_t>(digits + number_size - at);
-  std::memcpy(at_, at, 8);
-  if (size > 8) std::memcpy(at_ + 8, at + 8, 12);
-  at_ += size;
 }
 
 void LineWriter::time(std::chrono::system_clock::time_point time) {

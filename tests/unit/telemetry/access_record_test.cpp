@@ -278,8 +278,13 @@ TEST(LineWriter, time_agrees_with_the_library) {
 }
 
 TEST(LineWriter, numbers_agree_with_the_library) {
-  for (std::uint64_t value : {0ull, 9ull, 10ull, 99ull, 100ull, 101ull, 999ull, 1000ull, 12345ull,
-                              18446744073709551615ull}) {
+  std::vector<std::uint64_t> values{0, 12345, ~std::uint64_t{0}};
+  for (std::uint64_t power = 1; power <= 1'000'000'000'000'000'000; power *= 10) {
+    for (std::uint64_t const value : {power - 1, power, power + 1, 9 * power}) values.push_back(value);
+  }
+  values.push_back(9'999'999'999'999'999'999u);
+  values.push_back(10'000'000'000'000'000'000u);
+  for (std::uint64_t const value : values) {
     char written[LineWriter::number_size];
     LineWriter out{written};
     out.number(value);
