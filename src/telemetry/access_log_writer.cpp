@@ -28,7 +28,6 @@ constexpr mode_t log_file_mode = 0640;
 
 int as_poll_time(milliseconds time) { return static_cast<int>(time.count()); }
 
-// By memchr(), which takes a whole vector at a time: every byte that is logged passes here.
 std::uint64_t count_lines(std::string_view text) {
   std::uint64_t lines = 0;
   char const* at = text.data();
@@ -200,7 +199,7 @@ void AccessLog::Writer::finish_torn_line() {
   std::size_t const length = std::min(waiting.find('\n'), waiting.size() - 1) + 1;
   iovec const piece{const_cast<char*>(waiting.data()), length};
   [[maybe_unused]] auto const done = target_.write(&piece, 1, milliseconds{0});
-  consumed(first_, length);
+  consumed(first_, waiting.substr(0, length), count_lines(waiting.substr(0, length)));
 }
 
 AccessLog::Writer::Drained AccessLog::Writer::drain() {
@@ -209,13 +208,17 @@ AccessLog::Writer::Drained AccessLog::Writer::drain() {
   // A round takes everything that waits; a busy worker must not keep this from ever ending.
   for (int round = 0; round < 64; ++round) {
     std::vector<iovec> pieces;
-    std::vector<std::size_t> owners;
+    struct Source {
+      std::size_t worker;
+      LineRing::Waiting waiting;
+    };
+    std::vector<Source> sources;
     for (std::size_t i = 0; i < count && pieces.size() < IOV_MAX; ++i) {
       std::size_t const worker = (first_ + i) % count;
-      std::string_view const waiting = ring(worker).readable();
-      if (waiting.empty()) continue;
-      pieces.push_back({const_cast<char*>(waiting.data()), waiting.size()});
-      owners.push_back(worker);
+      auto const waiting = ring(worker).waiting();
+      if (waiting.text.empty()) continue;
+      pieces.push_back({const_cast<char*>(waiting.text.data()), waiting.text.size()});
+      sources.push_back({worker, waiting});
     }
     if (pieces.empty()) return result;
     ssize_t const done =
@@ -225,22 +228,22 @@ AccessLog::Writer::Drained AccessLog::Writer::drain() {
     if (done <= 0) return Drained::stuck;
     working();
     auto rest = static_cast<std::size_t>(done);
-    for (std::size_t i = 0; i < pieces.size() && rest != 0; ++i) {
-      std::size_t const part = std::min(rest, pieces[i].iov_len);
-      consumed(owners[i], part);
-      rest -= part;
+    for (auto const& [worker, waiting] : sources) {
+      if (rest == 0) break;
+      auto const part = waiting.text.substr(0, rest);
+      bool const whole = part.size() == waiting.text.size() && waiting.lines.has_value();
+      consumed(worker, part, whole ? *waiting.lines : count_lines(part));
+      rest -= part.size();
     }
     result = Drained::all;
   }
   return result;
 }
 
-void AccessLog::Writer::consumed(std::size_t worker, std::size_t bytes) {
-  std::string_view const text = ring(worker).readable().substr(0, bytes);
-  auto const lines = count_lines(text);
+void AccessLog::Writer::consumed(std::size_t worker, std::string_view text, std::uint64_t lines) {
   torn_ = text.back() != '\n';
   first_ = worker;
-  ring(worker).consume(bytes);
+  ring(worker).consume(text.size(), lines);
   written_.store(written_.load(std::memory_order_relaxed) + lines, std::memory_order_relaxed);
 }
 

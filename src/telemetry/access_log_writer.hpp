@@ -64,7 +64,8 @@ class AccessLog::Writer {
   void take_new_target();
   Drained drain();
   void finish_torn_line();
-  void consumed(std::size_t worker, std::size_t bytes);
+  // `text`, which waited in this worker's queue and in which so many lines end, is written.
+  void consumed(std::size_t worker, std::string_view text, std::uint64_t lines);
   static std::string shown(std::string const& path);
   void failing(int reason);
   void working();

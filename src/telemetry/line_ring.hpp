@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "certgate/base/result.hpp"
@@ -27,7 +28,7 @@ class LineRing {
   std::size_t capacity() const { return capacity_; }
 
   // Writer's side. `reserve` gives a place for `bytes`, or null when there is no room; `commit`
-  // makes everything from that place up to `end` readable.
+  // makes everything from that place up to `end` readable, as one more line.
   char* reserve(std::size_t bytes) {
     std::uint64_t const head = head_.load(std::memory_order_relaxed);
     known_tail_ = tail_.load(std::memory_order_acquire);
@@ -39,7 +40,10 @@ class LineRing {
   void commit(char const* end) {
     std::uint64_t const head = head_.load(std::memory_order_relaxed);
     auto const length = static_cast<std::uint64_t>(end - place_of(head));
+    std::uint64_t const lines = lines_after_.load(std::memory_order_relaxed) + 1;
+    lines_before_.store(lines, std::memory_order_relaxed);
     head_.store(head + length, std::memory_order_release);
+    lines_after_.store(lines, std::memory_order_release);
     // By the time that the next line is written, its memory is in the cache again.
     for (std::size_t ahead = 0; ahead < usual_line; ahead += cache_line) {
       __builtin_prefetch(end + ahead, 1);
@@ -59,7 +63,21 @@ class LineRing {
     std::uint64_t const head = head_.load(std::memory_order_acquire);
     return {place_of(tail), static_cast<std::size_t>(head - tail)};
   }
-  void consume(std::size_t bytes) {
+  // As readable(), and how many lines that is; nullopt when one more was committed meanwhile.
+  struct Waiting {
+    std::string_view text;
+    std::optional<std::uint64_t> lines;
+  };
+  Waiting waiting() const {
+    std::uint64_t const lines = lines_after_.load(std::memory_order_acquire);
+    Waiting waiting{readable(), std::nullopt};
+    // The writer's side counts before and after it moves the head: equal counts belong to this head.
+    if (lines_before_.load(std::memory_order_relaxed) == lines) waiting.lines = lines - lines_read_;
+    return waiting;
+  }
+  // `lines`: how many end in these bytes.
+  void consume(std::size_t bytes, std::uint64_t lines) {
+    lines_read_ += lines;
     tail_.store(tail_.load(std::memory_order_relaxed) + bytes, std::memory_order_release);
   }
 
@@ -82,8 +100,10 @@ class LineRing {
   std::size_t capacity_;
   alignas(128) std::atomic<std::uint64_t> head_{0};
   std::atomic<std::uint64_t> front_{0};  // the position that lies at the beginning of the memory
+  std::atomic<std::uint64_t> lines_before_{0}, lines_after_{0};
   std::uint64_t known_tail_ = 0;
   alignas(128) std::atomic<std::uint64_t> tail_{0};
+  std::uint64_t lines_read_ = 0;
 };
 
 }  // namespace certgate::telemetry

@@ -256,7 +256,7 @@ TEST(LineRing, gives_room_in_one_piece_up_to_its_capacity) {
   ring->commit(at + capacity - 3);
   EXPECT_EQ(ring->reserve(4), nullptr);
   at[capacity - 4] = 'y';
-  ring->consume(capacity - 4);
+  ring->consume(capacity - 4, 0);
   at = ring->reserve(capacity - 1);
   ASSERT_NE(at, nullptr);
   std::string const text(capacity - 1, 'z');
@@ -277,14 +277,30 @@ TEST(LineRing, begins_at_the_front_again_when_nothing_waits) {
     ring->commit(at + 10);
     EXPECT_EQ(ring->readable(), text);
     EXPECT_EQ(ring->reserve(10), front + 10) << "what waits is not touched";
-    ring->consume(4);
+    ring->consume(4, 0);
     EXPECT_EQ(ring->readable(), text.substr(4));
     EXPECT_EQ(ring->reserve(10), front + 10);
-    ring->consume(6);
+    ring->consume(6, 1);
   }
 }
 
-// The writer goes back to the front again and again; the reader never sees one line for another.
+TEST(LineRing, tells_how_many_lines_wait) {
+  auto const ring = *LineRing::make(1);
+  EXPECT_EQ(ring->waiting().lines, 0u);
+  for (int i = 0; i < 3; ++i) {
+    char* const at = ring->reserve(5);
+    std::copy_n("line\n", 5, at);
+    ring->commit(at + 5);
+  }
+  EXPECT_EQ(ring->waiting().lines, 3u);
+  ring->consume(7, 1);
+  EXPECT_EQ(ring->waiting().lines, 2u) << "a line of which a part is written still waits";
+  ring->consume(8, 2);
+  EXPECT_EQ(ring->waiting().lines, 0u);
+}
+
+// The writer goes back to the front again and again; the reader never sees one line for another, nor
+// a number of lines that belongs to a longer text.
 TEST(LineRing, shows_every_line_in_order_whatever_the_other_side_does) {
   constexpr std::uint64_t lines = 200'000;
   auto const ring = *LineRing::make(16 * 1024);
@@ -299,13 +315,15 @@ TEST(LineRing, shows_every_line_in_order_whatever_the_other_side_does) {
   });
   std::uint64_t seen = 0, wrong = 0;
   while (seen < lines) {
-    auto const waiting = ring->readable();
-    for (std::size_t at = 0; at < waiting.size(); ++seen) {
+    auto const waiting = ring->waiting();
+    auto const before = seen;
+    for (std::size_t at = 0; at < waiting.text.size(); ++seen) {
       auto const wanted = std::to_string(seen) + std::string(seen % 50, '.') + '\n';
-      if (waiting.substr(at, wanted.size()) != wanted) ++wrong;
+      if (waiting.text.substr(at, wanted.size()) != wanted) ++wrong;
       at += wanted.size();
     }
-    ring->consume(waiting.size());
+    if (waiting.lines && *waiting.lines != seen - before) ++wrong;
+    ring->consume(waiting.text.size(), seen - before);
   }
   writer.join();
   EXPECT_EQ(wrong, 0U);
