@@ -68,6 +68,17 @@ std::vector<Question> questions_of(Checked const& checked) {
   return questions;
 }
 
+std::string hint_for_refused(std::string_view reason) {
+  if (reason.find("is not accepted") != reason.npos) {
+    return "name its CA with `tls.ca`, the name in its certificate with `tls.server_name`, or give "
+           "the origin another certificate";
+  }
+  if (reason.find("wrong version number") != reason.npos) {
+    return "what answers there does not speak TLS: write http://, or name the port that does";
+  }
+  return "its own log may say why; one that wants a certificate gets it with `tls.certificate`";
+}
+
 void judge_answer(Question const& question, UnixSeconds at, Diagnostics& diagnostics) {
   auto const tell = [&](Severity severity, std::string message, std::string hint) {
     diagnostics.add(question.mark.diagnostic(std::move(message), std::move(hint), severity));
@@ -82,8 +93,7 @@ void judge_answer(Question const& question, UnixSeconds at, Diagnostics& diagnos
   }
   if (!question.refused.empty()) {
     tell(Severity::warning, "no request will reach " + label + ": " + question.refused,
-         "name its CA with `tls.ca`, the name in its certificate with `tls.server_name`, or give "
-         "the origin another certificate");
+         hint_for_refused(question.refused));
     return;
   }
   if (question.certificate == nullptr) return;

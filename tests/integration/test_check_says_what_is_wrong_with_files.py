@@ -591,6 +591,13 @@ def test_the_certificate_of_an_origin_is_looked_at(folder, kind):
             if ": warning: " in line and "verify" not in line)
 
 
+def test_an_origin_that_speaks_no_tls_is_told_as_such(folder):
+    with proxy.Origin() as origin:
+        folder.edit("http://127.0.0.1:9000", f"https://127.0.0.1:{origin.port}")
+        text = folder.check(status=0).stderr
+    assert "no request will reach" in text and "does not speak TLS: write http://" in text, text
+
+
 def test_an_origin_that_does_not_answer_is_a_note_and_soon_told(folder):
     # One refuses, one takes the connection and says nothing, one does not speak TLS.
     silent = proxy.socket.create_server(("127.0.0.1", 0))
