@@ -101,7 +101,21 @@ void check_addresses(Reading& reading, Config const& config) {
 
 void check_log_files(Reading& reading, Config const& config) {
   LogSettings const& log = config.log;
-  if (log.file.empty() || !(log.file == log.access_file)) return;
+  // `log` may be `stderr` and `log.access` `stdout`; the reader has taken those words already.
+  auto const is_stream = [](FilePath const& file) {
+    return file.written == "stdout" || file.written == "stderr" || file.written == "-";
+  };
+  auto const refuse_stream = [&](FilePath const& file, std::string const& what, std::string const& own) {
+    if (!is_stream(file)) return false;
+    reading.wrong(file.mark, what + " goes to a file or to `" + own + "`, not to " +
+                                 in_backquotes(file.written),
+                  "write `" + own + "`; a file that is really called so is written `./" +
+                      file.written + "`");
+    return true;
+  };
+  bool const log_refused = refuse_stream(log.file, "the log", "stderr");
+  bool const access_refused = refuse_stream(log.access_file, "the access log", "stdout");
+  if (log_refused || access_refused || log.file.empty() || !(log.file == log.access_file)) return;
   reading.wrong(log.access_file.mark, "the access log and the log are the same file",
                 "give one of them another name");
 }
