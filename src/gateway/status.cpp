@@ -1,6 +1,7 @@
 #include "status.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "certgate/base/encoding.hpp"
 #include "deny_book.hpp"
@@ -126,7 +127,9 @@ std::string format_status(StatusFacts const& facts, proxy::Generation const& gen
     json.key("file"), json.string(expiry.file);
     json.key("used_by"), json.string(expiry.used_by);
     json.key("until"), json.string(time_text(expiry.until));
-    json.key("days_left"), json.number((expiry.until - facts.now) / 86'400);
+    // Whole days, and negative as soon as it has ended.
+    auto const left = std::chrono::seconds(expiry.until - facts.now);
+    json.key("days_left"), json.number(std::chrono::floor<std::chrono::days>(left).count());
     json.key("then"), json.string(expiry.consequence);
     json.close('}');
   }

@@ -335,3 +335,16 @@ def test_threat_86_what_is_shown_behind_a_certificate_ends_as_well(setup):
         "CN=api.example.com": "from then on clients refuse to connect to api.example.com",
         "CN=Middle CA": "from then on clients refuse to connect to api.example.com (it is in the chain "
                         "of the certificate)"}
+
+
+def test_what_has_ended_today_has_less_than_no_days_left(setup):
+    config = config_of(setup)
+    config["hosts"][0]["client_auth"]["on_expired_crl"] = "use_last"
+    hour = datetime.timedelta(hours=1)
+    days_left = {}
+    for ends in (hour, -hour):
+        setup.ca.write_crl(this_update=proxy.now() - 9 * hour, next_update=proxy.now() + ends)
+        with setup.start(config) as gate:
+            (crl,) = [e for e in version_of(gate)["expiries"] if e["kind"] == "crl"]
+            days_left[ends] = crl["days_left"]
+    assert days_left == {hour: 0, -hour: -1}
