@@ -11,6 +11,7 @@
 
 #include "certgate/gateway/gateway.hpp"
 #include "certgate/telemetry/log.hpp"
+#include "certgate/tls/library.hpp"
 
 namespace certgate::cli {
 namespace {
@@ -46,6 +47,7 @@ int serve(std::string const& path) {
   // What a CRL or a list needs while it is read goes back to the system afterwards. Left alone, the
   // allocator would keep blocks as large as the largest it has seen.
   ::mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+  tls::keep_freed_memory();
   gateway::GatewayOptions options;
   options.config_path = path;
   auto started = gateway::Gateway::start(std::move(options));

@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "certgate/base/encoding.hpp"
+#include "certgate/tls/library.hpp"
 #include "tunnel.hpp"
 
 namespace certgate::proxy {
@@ -145,6 +146,7 @@ void Workspace::release_spare_memory() {
   blocks.release_spare();
   response_blocks.release_spare();
   strings.release_spare();
+  tls::release_kept_memory();
 #if defined(__GLIBC__)
   ::malloc_trim(0);
 #endif
