@@ -32,8 +32,9 @@ bool parse_moment(std::string const& text, UnixSeconds& moment) {
     end = ::strptime(text.c_str(), "%Y-%m-%d", &utc);
   }
   if (end == nullptr || *end != '\0') return false;
+  auto const asked = utc;
   moment = ::timegm(&utc);
-  return true;
+  return utc.tm_mday == asked.tm_mday && utc.tm_hour == asked.tm_hour && utc.tm_sec == asked.tm_sec;
 }
 
 nlohmann::json expiries_of(gateway::Built const& built) {

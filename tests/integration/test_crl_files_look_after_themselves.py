@@ -297,7 +297,8 @@ def test_check_at_a_later_day_lists_what_has_ended_by_then(setup):
     end = datetime.date.fromisoformat(lines[0].split()[1])
     eve = proxy.run("check", "--config", gate_config, "--at", end - datetime.timedelta(days=1)).stdout
     assert re.search(rf"^ends +{end} \d\d:\d\d UTC  \(1 day\)  ", eve, re.MULTILINE), eve
-    proxy.run("check", "--config", gate_config, "--at", "soon", status=2)
+    for no_date in ("soon", "2027-13-01", "2027-02-30", "2027-01-01T24:00:00Z", "2027-01-01 12:00"):
+        assert "is no date" in proxy.run("check", "--config", gate_config, "--at", no_date, status=2).stderr
 
 
 def test_check_ends_a_list_and_a_certificate_in_the_second_in_which_they_stop_counting(setup):
