@@ -230,7 +230,7 @@ std::optional<std::vector<x509::Certificate::Pointer>> Materials::authorities(
       }
       auto parsed = x509::parse_certificates(*pem);
       if (!parsed) {
-        complain(path.mark, "the CA file " + in_backquotes(path.resolved) + ": " + parsed.error().detail,
+        complain(path.mark, "the CA file " + sentence_about(path.resolved, parsed.error().detail),
                  parsed.error().detail.find("(DER)") != std::string::npos
                      ? hint_for_identity(parsed.error().detail, path.resolved)
                      : "it must hold one or more certificates in PEM");

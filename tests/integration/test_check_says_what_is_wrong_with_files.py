@@ -164,6 +164,11 @@ def ca_is_a_key(f):
     f.copy(f.other / "../server.key", "ca.pem")
 
 
+def ca_is_der(f):
+    certificate = x509.load_pem_x509_certificate(f.read("ca.pem"))
+    f.write("ca.pem", certificate.public_bytes(serialization.Encoding.DER))
+
+
 def ca_truncated(f):
     f.write("ca.pem", f.read("ca.pem")[:300])
 
@@ -330,7 +335,7 @@ MISTAKES = [
     config_missing, config_is_a_directory, certificate_missing, certificate_is_a_directory,
     certificate_is_a_key, certificate_truncated, certificate_is_der, certificate_is_text,
     key_missing, key_empty, key_of_another_certificate, key_is_a_certificate, key_encrypted,
-    ca_missing, ca_empty, ca_is_a_directory, ca_is_a_leaf, ca_is_a_key, ca_truncated,
+    ca_missing, ca_empty, ca_is_a_directory, ca_is_a_leaf, ca_is_a_key, ca_is_der, ca_truncated,
     ca_one_bad_among_ten, crl_missing, crl_empty, crl_truncated, crl_of_another_issuer,
     crl_signed_by_a_namesake, crl_is_a_certificate, crl_folder_empty, rule_unknown_field,
     rule_unknown_list, rule_wrong_type, rule_form_and_expression, unknown_origin,
