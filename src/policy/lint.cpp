@@ -158,6 +158,7 @@ Diagnostics Linter::run() {
     check_comparisons(rule, rule.checked.root);
     check_values(rule, rule.checked.root);
     check_hosts(rule);
+    if (rule.is_terminating()) check_fingerprints(rule);
     if (rule.text->action == Action::allow) check_allow(rule);
     if (rule.text->action == Action::block) check_block(rule);
   }

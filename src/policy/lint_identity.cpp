@@ -29,11 +29,20 @@ Node const* find_unverified_test(Node const& node) {
   return nullptr;
 }
 
-// A comparison of an identity field that is true of everybody else: `ne`, or an odd number of
-// `not` around it. Such a rule blocks all but the named ones, and trusts the name.
-Node const* find_excepted_identity(Node const& node, bool negated) {
+// Whom a comparison is true of: those whose value it names, or everybody else (`ne`, or an odd number
+// of `not` around it).
+enum class Whom { named, others };
+
+bool is_fingerprint(rules::FieldId field) {
+  return field == id_of(Field::cert_fingerprint_sha256) ||
+         field == id_of(Field::cert_fingerprint_sha1);
+}
+
+// The first comparison of such a field that is true of those. The sign counts the `not` above it.
+Node const* find_comparison(Node const& node, bool (*is_wanted)(rules::FieldId), Whom whom,
+                            bool negated = false) {
   if (node.kind == Node::Kind::negation) {
-    return find_excepted_identity(node.children.front(), !negated);
+    return find_comparison(node.children.front(), is_wanted, whom, !negated);
   }
   if (node.kind == Node::Kind::comparison) {
     auto const* left = &node.children.front();
@@ -43,13 +52,13 @@ Node const* find_excepted_identity(Node const& node, bool negated) {
     bool const excepts = (node.compare == rules::CompareOp::not_equal) != negated;
     // `ne ""` asks whether there is one at all.
     bool const about_absence = node.literals.size() == 1 && node.literals.front().bytes.empty();
-    return left->kind == Node::Kind::field && is_identity_field(left->field) && excepts &&
-                   !about_absence
+    return left->kind == Node::Kind::field && is_wanted(left->field) &&
+                   excepts == (whom == Whom::others) && !about_absence
                ? &node
                : nullptr;
   }
   for (auto const& child : node.children) {
-    if (auto const* found = find_excepted_identity(child, negated)) return found;
+    if (auto const* found = find_comparison(child, is_wanted, whom, negated)) return found;
   }
   return nullptr;
 }
@@ -113,6 +122,17 @@ void Linter::check_hosts(LintedRule const& rule) {
   }
 }
 
+// See x509/deny_list.hpp: the deny list knows the other fingerprint, a rule does not.
+void Linter::check_fingerprints(LintedRule const& rule) {
+  bool const blocks = rule.text->action == Action::block;
+  auto const* const kept_out =
+      find_comparison(rule.checked.root, is_fingerprint, blocks ? Whom::named : Whom::others);
+  if (kept_out == nullptr) return;
+  warn(rule, kept_out->span,
+       "whoever is kept out by a fingerprint can give an ECDSA-signed certificate another one",
+       "name its serial number and issuer, put it on the CRL, or use `certgate deny`");
+}
+
 void Linter::check_allow(LintedRule const& rule) {
   auto const& scheme = policy_.scheme();
   bool const verified =
@@ -147,7 +167,9 @@ void Linter::check_block(LintedRule const& rule) {
     }
   }
   if (rule.uses_field(Field::cert_verified)) return;
-  auto const* const excepted = find_excepted_identity(rule.checked.root, false);
+  // Such a rule blocks all but the named ones, and trusts the name.
+  auto const* const excepted =
+      find_comparison(rule.checked.root, is_identity_field, Whom::others);
   if (excepted != nullptr &&
       !is_blocked(on_hosts(rule.hosts) + "not " + std::string{verified_name})) {
     warn(rule, excepted->span,

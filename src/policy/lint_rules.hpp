@@ -70,6 +70,7 @@ class Linter {
 
   // lint_identity.cpp: client certificates.
   void check_hosts(LintedRule const& rule);
+  void check_fingerprints(LintedRule const& rule);
   void check_allow(LintedRule const& rule);
   void check_block(LintedRule const& rule);
   void check_comparisons(LintedRule const& rule, rules::Node const& node);
