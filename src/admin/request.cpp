@@ -56,6 +56,7 @@ std::optional<Reply> read_request_line(std::string_view line, RequestHead& head)
     return refusal(400, "bad request line");
   }
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return refusal(505, "HTTP/1.1, please");
+  head.may_lack_host = version == "HTTP/1.0";
   return std::nullopt;
 }
 
@@ -163,6 +164,7 @@ ParsedHead parse_head(std::string_view text) {
 std::optional<Reply> refuse_caller(RequestHead const& head, Transport transport,
                                    std::vector<std::string> const& host_names) {
   if (transport == Transport::unix_socket) return std::nullopt;
+  if (head.host_fields == 0 && head.may_lack_host && !head.from_web_page) return std::nullopt;
   if (head.host_fields != 1) return refusal(400, "exactly one Host, please");
   std::string_view const name = without_port(head.host);
   bool const known = ascii_iequal(name, "localhost") || is_ip_address(name) ||

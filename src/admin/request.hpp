@@ -15,6 +15,7 @@ struct RequestHead {
   std::string_view target;
   std::string_view host;
   std::size_t host_fields = 0;
+  bool may_lack_host = false;  // HTTP/1.0: the checks of some load balancers; never a browser
   std::size_t body_bytes = 0;
   bool from_web_page = false;  // Origin, or Sec-Fetch-Site other than none
 };

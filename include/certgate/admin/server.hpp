@@ -3,7 +3,8 @@
 // Runs on a thread and io_context of its own, so that a busy worker is not disturbed and a busy
 // operator disturbs nobody. Routes are exact. A unix socket has mode 0600 and serves root and the
 // process's own user only (SO_PEERCRED). On TCP the address must be loopback unless `allow_remote`,
-// the Host must be an IP address, `localhost` or one of `host_names` (DNS rebinding), and a request
+// the Host must be an IP address, `localhost` or one of `host_names` (DNS rebinding; HTTP/1.0, which no
+// browser speaks, may come without), and a request
 // that a web page made (Origin, Sec-Fetch-Site) is refused.
 //
 // One request per connection; heads, bodies, connections and waiting are bounded.

@@ -55,6 +55,20 @@ unsigned caller(std::string fields, Transport transport = Transport::tcp) {
   return refusal ? refusal->status : 0;
 }
 
+// HAProxy's `option httpchk GET /readyz` asks like this.
+TEST(Caller, http_1_0_may_come_without_a_host) {
+  auto const status = [](std::string const& text) {
+    auto const parsed = parse_head(text);
+    if (parsed.refusal) return parsed.refusal->status;
+    auto const refusal = refuse_caller(parsed.head, Transport::tcp, {});
+    return refusal ? refusal->status : 0U;
+  };
+  EXPECT_EQ(status("GET /readyz HTTP/1.0\r\n\r\n"), 0U);
+  EXPECT_EQ(status("GET /readyz HTTP/1.1\r\n\r\n"), 400U);
+  EXPECT_EQ(status("GET /readyz HTTP/1.0\r\nHost: rebound.example.net\r\n\r\n"), 421U);
+  EXPECT_EQ(status("GET /readyz HTTP/1.0\r\nOrigin: null\r\n\r\n"), 400U);
+}
+
 TEST(Caller, over_tcp_must_name_this_machine) {
   EXPECT_EQ(caller("Host: localhost\r\n"), 0u);
   EXPECT_EQ(caller("Host: LOCALHOST:9901\r\n"), 0u);
