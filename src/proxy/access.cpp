@@ -82,6 +82,11 @@ std::string_view address_of(IpEndpoint const& peer, std::string& text) {
 
 }  // namespace
 
+void expect_access_record(Connection& connection) {
+  auto const* const log = connection.workspace().options.access_log;
+  if (log != nullptr) log->expect(connection.number());
+}
+
 void write_access_record(Exchange const& exchange) {
   auto& connection = exchange.connection_;
   auto& workspace = exchange.workspace_;
@@ -91,6 +96,8 @@ void write_access_record(Exchange const& exchange) {
   telemetry::AccessRecord record;
   record.time = exchange.began_;
   record.request_id = {exchange.request_id_.data(), exchange.request_id_.size()};
+  // Many connections end with their first request.
+  if (connection.exchanges != 0) record.connection = connection.number();
   record.client_address = address_of(connection.peer(), workspace.address_text);
   record.client_port = connection.peer().port;
   record.listener = connection.listener().name;

@@ -63,6 +63,7 @@ Connection::Connection(Workspace& workspace, int fd, IpEndpoint peer,
                        std::shared_ptr<ListenerSettings const> listener,
                        ConnectionTally::Place place)
     : workspace_(workspace),
+      number_(++workspace.connections_begun),
       stream_(workspace.loop, fd, *workspace.tls),
       deadline_(stream_.socket()),
       peer_(peer),

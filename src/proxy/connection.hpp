@@ -38,6 +38,8 @@ class Connection {
   ~Connection();
 
   Workspace& workspace() { return workspace_; }
+  // Its own among all that this worker ever has; not 0.
+  std::uint64_t number() const { return number_; }
   tls::ServerStream& stream() { return stream_; }
   tls::Session const& session() const { return stream_.session(); }
   IpEndpoint const& peer() const { return peer_; }
@@ -76,6 +78,7 @@ class Connection {
   void record_failed_handshake(tls::HandshakeFailure const& failure);
 
   Workspace& workspace_;
+  std::uint64_t const number_;
   tls::ServerStream stream_;
   net::SocketDeadline deadline_;
   IpEndpoint peer_;

@@ -363,6 +363,7 @@ net::Task<void> Exchange::answer(int status, FailureToken failure,
   out_.clear();
   http::append_answer(out_, plan);
 
+  expect_access_record(connection_);
   auto const view = std::string_view(out_);
   auto const sink = client_writing();
   auto const sent = co_await send_all(sink, view);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "access.hpp"
 #include "certgate/base/encoding.hpp"
 #include "certgate/http/client_cert_header.hpp"
 #include "certgate/http/forward.hpp"
@@ -503,6 +504,7 @@ net::Task<void> Exchange::relay_response() {
   std::string_view unsent;
   bool failed = false;
   auto const all = join_head_and_body(body_in_place);
+  expect_access_record(connection_);
   if (!send_now(client_, all, unsent, failed) && !failed) {
     auto const sink = client_writing();
     auto const sent = co_await send_all(sink, unsent);

@@ -142,6 +142,7 @@ void Workspace::watch_for_quiet() { quiet_watch_->arm(deadlines.list(quiet_time)
 // After a burst (every client comes back at once) its buffers would stay for good, and so would the
 // holes that its handshakes have left between what the connections keep.
 void Workspace::release_spare_memory() {
+  if (options.access_log != nullptr) options.access_log->release_spare();
   if (blocks.spare_bytes() + response_blocks.spare_bytes() < worth_releasing) return;
   blocks.release_spare();
   response_blocks.release_spare();

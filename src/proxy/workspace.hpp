@@ -125,6 +125,7 @@ struct Workspace {
 
   Connection* connections = nullptr;  // intrusive list
   std::size_t connection_count = 0;
+  std::uint64_t connections_begun = 0;
   std::vector<Tunnel*> tunnels;
   bool draining = false;
 

@@ -8,17 +8,30 @@
 
 #include "access_log_writer.hpp"
 #include "line_ring.hpp"
+#include "ready_members.hpp"
 #include "record_format.hpp"
 
 namespace certgate::telemetry {
-namespace {
 
-template <class Record>
-char* write_line(Record const& record, AccessLogFormat format, char* to) {
+AccessLog::Worker::Worker() : ready_(std::make_unique<ReadyMembers>()) {}
+AccessLog::Worker::~Worker() = default;
+
+char* AccessLog::Worker::write_line(AccessRecord const& record, AccessLogFormat format, char* to) {
+  return format == AccessLogFormat::json ? write_json(record, to, *ready_) : write_text(record, to);
+}
+
+char* AccessLog::Worker::write_line(HandshakeRecord const& record, AccessLogFormat format,
+                                    char* to) {
   return format == AccessLogFormat::json ? write_json(record, to) : write_text(record, to);
 }
 
-}  // namespace
+void AccessLog::Worker::expect(std::uint64_t connection) const {
+  if (log_->format_.load(std::memory_order_relaxed) == AccessLogFormat::off) return;
+  ready_->expect(connection);
+  ring_->expect();
+}
+
+void AccessLog::Worker::release_spare() { ready_->release(); }
 
 void AccessLog::Worker::write(AccessRecord const& record) { queue(record); }
 void AccessLog::Worker::write(HandshakeRecord const& record) { queue(record); }
@@ -61,7 +74,7 @@ Result<std::unique_ptr<AccessLog>> AccessLog::open(AccessLogOptions options) {
   std::unique_ptr<AccessLog> log{new AccessLog};
   log->format_ = options.format;
   for (std::size_t i = 0; i < options.workers; ++i) {
-    auto worker = std::make_unique<Worker>();
+    std::unique_ptr<Worker> worker{new Worker};
     worker->log_ = log.get();
     CERTGATE_TRY(worker->ring_, LineRing::make(options.queue_bytes));
     log->workers_.push_back(std::move(worker));

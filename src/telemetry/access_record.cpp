@@ -5,6 +5,7 @@
 #include <array>
 
 #include "line_writer.hpp"
+#include "ready_members.hpp"
 #include "record_format.hpp"
 
 namespace certgate::telemetry {
@@ -88,10 +89,31 @@ void json_begin(LineWriter& out, std::chrono::system_clock::time_point time) {
   out.character('"');
 }
 
-void json_certificate(LineWriter& out, CertificateRecord const& certificate) {
+template <class Record>
+void json_client(LineWriter& out, Record const& record) {
+  json_text<"client">(out, record.client_address);
+  if (record.client_port != 0) {
+    json_number<"client_port">(out, record.client_port);
+  }
+  json_text<"listener">(out, record.listener);
+  json_text<"sni">(out, record.sni);
+}
+
+void json_tls(LineWriter& out, AccessRecord const& record) {
+  if (record.tls_version.empty()) return;
+  json_text<"tls_version">(out, record.tls_version);
+  json_text<"tls_cipher">(out, record.tls_cipher);
+  json_truth<"tls_resumed">(out, record.tls_resumed);
+}
+
+void json_verdict(LineWriter& out, CertificateRecord const& certificate) {
   json_word<"cert_verdict">(out, name_of(certificate.verdict));
   if (!certificate.presented) return;
   json_text<"cert_reason">(out, certificate.reason);
+}
+
+void json_certificate_facts(LineWriter& out, CertificateRecord const& certificate) {
+  if (!certificate.presented) return;
   json_text<"cert_subject">(out, certificate.subject);
   json_text<"cert_issuer">(out, certificate.issuer);
   json_text<"cert_serial">(out, certificate.serial);
@@ -252,16 +274,22 @@ std::size_t worst_case_size(HandshakeRecord const& record) {
 }
 
 char* write_json(AccessRecord const& record, char* to) {
+  ReadyMembers none;
+  return write_json(record, to, none);
+}
+
+char* write_json(AccessRecord const& record, char* to, ReadyMembers& ready) {
+  auto const* const known = ready.find(record);
+  ReadyMembers::Parts made;
   LineWriter out{to};
   json_begin(out, record.time);
   json_word<"event">(out, "request");
   json_text<"request_id">(out, record.request_id);
-  json_text<"client">(out, record.client_address);
-  if (record.client_port != 0) {
-    json_number<"client_port">(out, record.client_port);
+  if (known != nullptr) {
+    out.plain(known->client());
+  } else {
+    made.client = out.since([&] { json_client(out, record); });
   }
-  json_text<"listener">(out, record.listener);
-  json_text<"sni">(out, record.sni);
   json_text<"host">(out, record.host);
   json_text<"method">(out, record.method);
   json_text<"path">(out, record.path);
@@ -274,12 +302,16 @@ char* write_json(AccessRecord const& record, char* to) {
   json_time<"origin_connect_us">(out, record.origin_connect);
   json_time<"origin_us">(out, record.origin_time);
   json_time<"total_us">(out, record.total);
-  if (!record.tls_version.empty()) {
-    json_text<"tls_version">(out, record.tls_version);
-    json_text<"tls_cipher">(out, record.tls_cipher);
-    json_truth<"tls_resumed">(out, record.tls_resumed);
+  if (known != nullptr) {
+    out.plain(known->tls());
+    json_verdict(out, record.certificate);
+    if (record.certificate.presented) out.plain(known->certificate());
+  } else {
+    made.tls = out.since([&] { json_tls(out, record); });
+    json_verdict(out, record.certificate);
+    made.certificate = out.since([&] { json_certificate_facts(out, record.certificate); });
+    ready.keep(record, made);
   }
-  json_certificate(out, record.certificate);
   json_word<"action">(out, name_of(record.action));
   json_text<"rule">(out, record.rule);
   json_rules(out, record.logging_rules);
@@ -300,15 +332,11 @@ char* write_json(HandshakeRecord const& record, char* to) {
   LineWriter out{to};
   json_begin(out, record.time);
   json_word<"event">(out, "handshake_failed");
-  json_text<"client">(out, record.client_address);
-  if (record.client_port != 0) {
-    json_number<"client_port">(out, record.client_port);
-  }
-  json_text<"listener">(out, record.listener);
-  json_text<"sni">(out, record.sni);
+  json_client(out, record);
   json_time<"handshake_us">(out, record.handshake);
   json_text<"tls_version">(out, record.tls_version);
-  json_certificate(out, record.certificate);
+  json_verdict(out, record.certificate);
+  json_certificate_facts(out, record.certificate);
   json_text<"reason">(out, record.reason);
   json_text<"alert">(out, record.alert);
   json_text<"failure">(out, record.failure);

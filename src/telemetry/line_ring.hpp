@@ -44,9 +44,12 @@ class LineRing {
     lines_before_.store(lines, std::memory_order_relaxed);
     head_.store(head + length, std::memory_order_release);
     lines_after_.store(lines, std::memory_order_release);
-    // By the time that the next line is written, its memory is in the cache again.
+  }
+  // A line is to be written soon: by then its memory is in the cache.
+  void expect() const {
+    char const* const place = place_of(head_.load(std::memory_order_relaxed));
     for (std::size_t ahead = 0; ahead < usual_line; ahead += cache_line) {
-      __builtin_prefetch(end + ahead, 1);
+      __builtin_prefetch(place + ahead, 1);
     }
   }
   // More than `bytes` wait to be read. Looks at the reader's position only when it might be so.

@@ -27,6 +27,13 @@ class LineWriter {
 
   explicit LineWriter(char* to) : at_(to) {}
   char* end() const { return at_; }
+  // What `write` writes.
+  template <class Write>
+  std::string_view since(Write write) {
+    char const* const begin = at_;
+    write();
+    return {begin, static_cast<std::size_t>(at_ - begin)};
+  }
 
   // A literal: its size is known, so the copy is a few moves.
   template <std::size_t size>

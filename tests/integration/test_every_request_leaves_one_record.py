@@ -45,6 +45,31 @@ def test_a_forwarded_request_tells_everything(setup):
     assert record["request_id"] in str(setup.origin.last().headers.items())
 
 
+# From a connection's second request on, what stays the same is copied and not formatted again.
+def test_requests_of_many_connections_keep_their_own_clients(setup):
+    identities = [setup.ca.issue("alice"), setup.ca.issue("bob"), None]
+    facts = ("client", "client_port", "listener", "sni", "tls_version", "tls_cipher", "tls_resumed",
+             "cert_subject", "cert_issuer", "cert_serial", "cert_fingerprint")
+    with setup.start() as certgate:
+        clients = [setup.client(certgate, identity) for identity in identities]
+        for round in range(4):
+            for number, client in enumerate(clients):
+                assert client.get(f"/{number}/{round}").status == (403 if number == 2 else 200)
+        records = certgate.records(12)
+        for client in clients:
+            client.close()
+    seen = {}
+    for record in records:
+        number = int(record["path"].split("/")[1])
+        seen.setdefault(number, []).append(tuple(record.get(fact) for fact in facts))
+        assert record["cert_verdict"] == ("none" if number == 2 else "verified")
+    for number, identity in enumerate(identities):
+        assert len(seen[number]) == 4 and len(set(seen[number])) == 1
+        fingerprint = seen[number][0][-1]
+        assert fingerprint == (identity.fingerprint if identity else None)
+    assert len({rows[0][1] for rows in seen.values()}) == 3, "each has its own port"
+
+
 def test_the_verdict_says_why(setup):
     revoked = setup.ca.issue("stolen")
     setup.ca.revoke(revoked)

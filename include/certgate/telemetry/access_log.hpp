@@ -45,6 +45,7 @@ struct AccessLogCounts {
 };
 
 class LineRing;
+class ReadyMembers;
 
 class AccessLog {
  public:
@@ -53,14 +54,24 @@ class AccessLog {
    public:
     void write(AccessRecord const& record);
     void write(HandshakeRecord const& record);
+    // A record of this connection (AccessRecord::connection) is to be written soon.
+    void expect(std::uint64_t connection) const;
+    // Memory that only work needs; it comes back by itself.
+    void release_spare();
+
+    ~Worker();
 
    private:
     friend class AccessLog;
     template <class Record>
     void queue(Record const& record);
+    char* write_line(AccessRecord const& record, AccessLogFormat format, char* to);
+    char* write_line(HandshakeRecord const& record, AccessLogFormat format, char* to);
+    Worker();
 
     AccessLog* log_ = nullptr;
     std::unique_ptr<LineRing> ring_;
+    std::unique_ptr<ReadyMembers> ready_;
     std::string scratch_;  // for a record that might not fit, until its true length is known
     alignas(128) std::atomic<std::uint64_t> dropped_{0};
   };

@@ -60,6 +60,9 @@ struct AccessRecord {
   std::chrono::system_clock::time_point time;  // when the request began
   std::string_view request_id;
 
+  // Not 0: records with the same number have the same client, listener, SNI, TLS facts and
+  // certificate (not its verdict), so these need to be formatted only once.
+  std::uint64_t connection = 0;
   std::string_view client_address;
   std::uint16_t client_port = 0;
   std::string_view listener;
