@@ -1,6 +1,8 @@
 // Declares the field table to the rules engine, and prints it for the documentation.
 #include "certgate/policy/fields.hpp"
 
+#include <algorithm>
+
 #include "certgate/rules/function.hpp"
 
 namespace certgate::policy {
@@ -56,6 +58,15 @@ std::string_view fixed_value_of(rules::Type type) {
 }
 
 }  // namespace
+
+bool is_body_field(rules::FieldId id) {
+  return field_table()[id].name.starts_with("http.request.body.");
+}
+
+bool reads_body(rules::FieldSet const& fields) {
+  auto const ids = fields.ids();
+  return std::any_of(ids.begin(), ids.end(), is_body_field);
+}
 
 rules::Scheme make_scheme(Schema schema) {
   rules::Scheme scheme;

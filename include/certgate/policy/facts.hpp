@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -27,6 +28,14 @@ struct ClientHelloFacts {
   std::string_view extensions_sha1;  // base64, big-endian
   std::string_view extensions_sha1_little_endian;
   std::string_view ciphers_sha1;
+};
+
+// The beginning of the request's body as the rules see it: without transfer coding.
+struct BodyFacts {
+  std::string_view content;           // the first limits.judged_body_bytes of it
+  std::optional<std::uint64_t> size;  // of the whole body; nothing: not known, for it is chunked
+                                      // and longer than `content`
+  bool truncated = false;  // there is more than `content`
 };
 
 // A value set by hand, for tests and for replaying a log. Types must be those of the field.
@@ -52,7 +61,8 @@ struct Facts {
   // The request. REQUIRED: head and target.
   http::RequestHead const* head = nullptr;
   http::Target const* target = nullptr;
-  std::string_view host;  // canonical, Authority::host
+  std::string_view host;            // canonical, Authority::host
+  BodyFacts const* body = nullptr;  // null: the request has none
   std::string_view request_id;
   std::string_view random_seed;  // bytes nobody can guess, new for each request
   std::int64_t time_msec = 0;    // milliseconds since 1970

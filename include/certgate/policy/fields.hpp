@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "certgate/rules/program.hpp"
 #include "certgate/rules/scheme.hpp"
 
 namespace certgate::policy {
@@ -121,6 +122,10 @@ std::size_t answered_field_count();
 // Answered and fixed ones: how many values an evaluation has.
 std::size_t valued_field_count();
 inline bool is_fixed(rules::FieldId id) { return id >= id_of(Field::first_fixed); }
+
+// One of the fields http.request.body.*: what reads one needs the body before the decision.
+bool is_body_field(rules::FieldId id);
+bool reads_body(rules::FieldSet const& fields);
 
 enum class Schema {
   certgate,    // refused fields and Cloudflare's managed lists are errors that say why
