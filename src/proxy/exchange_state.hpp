@@ -66,7 +66,7 @@ class Exchange final : private net::ReadableObserver {
   bool build_upstream_head();   // false: refused_ says why
   void append_identity();
   bool take_buffered_body();    // false: refused_ says why
-  net::Task<bool> reach_server(upstream::Pool& pool);
+  net::Task<bool> reach_server(upstream::Pool& pool, upstream::Server const* avoid);
   void note_unreachable(upstream::ConnectFailure&& failure);
   net::Task<bool> send_request();
   net::Task<void> upload();
@@ -134,7 +134,7 @@ class Exchange final : private net::ReadableObserver {
   std::optional<upstream::ConnectFault> connect_fault_;  // of the last server that was tried
   std::string failure_detail_;  // why, in the words of the operating system or OpenSSL
   unsigned attempts_ = 0;
-  bool fresh_only_ = false;
+  bool fresh_only_ = false;  // the request is sent once more: not on a kept connection
   bool binds_connection_ = false;  // authenticates the upstream's connection: not for others
 
   // The upload that goes on while the response is awaited.

@@ -58,8 +58,9 @@ net::Task<void> Exchange::forward() {
   }
 
   auto const replayable = request_body_.is_complete() && is_idempotent(method_);
+  upstream::Server const* avoid = nullptr;
   for (;;) {
-    auto const reached = co_await reach_server(*pool_);
+    auto const reached = co_await reach_server(*pool_, avoid);
     if (!reached) {
       if (client_left_) {
         end_without_client();
@@ -69,7 +70,9 @@ net::Task<void> Exchange::forward() {
       co_await answer(status, failure);
       co_return;
     }
-    auto const may_retry = replayable && upstream_->is_reused();
+    bool const was_kept = upstream_->is_reused();
+    bool const may_retry =
+        replayable && !fresh_only_ && (was_kept || pool_->origin().servers().size() > 1);
     server_->begin();
     auto const sent = co_await send_request();
     auto outcome = Response::failed;
@@ -77,7 +80,8 @@ net::Task<void> Exchange::forward() {
     if (outcome == Response::received) break;
 
     // A kept connection may have been closed by its server just as the request was sent: RFC 9112
-    // §9.3.1 allows to repeat what is idempotent, on a new connection, once.
+    // §9.3.1 allows to repeat what is idempotent, on a new connection, once. Where a new one died,
+    // another server has it.
     bool const interrupted = connection_.is_interrupted() || client_left_;
     bool const retry = may_retry && !response_any_bytes_ && !response_deadline_.expired() &&
                        !interrupted;
@@ -85,13 +89,14 @@ net::Task<void> Exchange::forward() {
     bool const clients_fault = upload_result_.status == TransferStatus::source_failed ||
                                upload_result_.status == TransferStatus::source_too_slow ||
                                upload_result_.status == TransferStatus::source_too_large;
-    if (!retry && !clients_fault && !interrupted) {
+    if (!(retry && was_kept) && !clients_fault && !interrupted) {
       server_->request_failed(pool_->origin().settings().health, net::Loop::coarse_milliseconds());
     }
     if (upstream_ != nullptr) failure_detail_ = upstream_->error();
     release_upstream(false);
     if (retry) {
       fresh_only_ = true;
+      if (!was_kept) avoid = server_;
       continue;
     }
     if (client_left_) {

@@ -5,9 +5,8 @@
 namespace certgate::proxy {
 
 // A connection to a server that takes the request, kept or new. False when there is none.
-net::Task<bool> Exchange::reach_server(upstream::Pool& pool) {
+net::Task<bool> Exchange::reach_server(upstream::Pool& pool, upstream::Server const* avoid) {
   auto const server_count = pool.origin().servers().size();
-  upstream::Server const* avoid = nullptr;
   for (std::size_t tries = 0; tries < server_count; ++tries) {
     server_ = pool.choose(avoid);
     if (server_ == nullptr) co_return false;

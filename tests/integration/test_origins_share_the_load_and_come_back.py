@@ -218,7 +218,26 @@ def test_a_stale_connection_is_retried_once_and_never_for_post(tmp_path, method,
         assert len({r.connection for r in seen}) == len(seen)
 
 
-def test_a_new_connection_that_dies_is_not_retried(tmp_path):
+def test_what_dies_on_a_new_connection_is_sent_once_more_to_another_server(tmp_path, three):
+    three[0].mode = "reset"
+    setup = start(tmp_path, three, health={"eject_after": 2, "eject_for": "1h"})
+    with setup.certgate as certgate, setup.client(certgate) as client:
+        assert [client.get("/").status for _ in range(12)] == [200] * 12
+        attempts = [r["origin_attempts"] for r in certgate.records(12)]
+    assert attempts == [2, 1, 2] + [1] * 9  # then it is left alone
+
+
+def test_no_third_server_is_tried(tmp_path, three):
+    for origin in three[:2]:
+        origin.mode = "reset"
+    setup = start(tmp_path, three, health={"eject_after": 100})
+    with setup.certgate as certgate, setup.client(certgate) as client:
+        # Turns: 0 and 1, 2 alone, 0 and 1.
+        assert [client.get("/", method=m).status for m in ("GET", "PUT", "DELETE")] == [502, 200, 502]
+        assert [r["origin_attempts"] for r in certgate.records(3)] == [2, 1, 2]
+
+
+def test_a_new_connection_that_dies_is_not_retried_at_the_only_server(tmp_path):
     with wire.WireOrigin(lambda *_: False) as origin:
         setup = start(tmp_path, [origin])
         with setup.certgate as certgate, setup.client(certgate) as client:
