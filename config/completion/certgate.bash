@@ -10,7 +10,7 @@ _certgate() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
   local command=${COMP_WORDS[1]} below=${COMP_WORDS[2]} words
   case $prev in
-    -c | --config | --client-cert | --ca | --cert | --key | --csr | --from | --out | --file | \
+    -c | --config | --body | --client-cert | --ca | --cert | --key | --csr | --from | --out | --file | \
       --p12-password-file | --root-password-file)
       _certgate_files "$cur"; return ;;
     --method) COMPREPLY=($(compgen -W "GET HEAD POST PUT PATCH DELETE OPTIONS" -- "$cur")); return ;;
@@ -34,7 +34,7 @@ _certgate() {
     case $command in
       run) words="--config --help" ;;
       check) words="--config --at --dump --offline --online --json --help" ;;
-      explain) words="--config --url --method --header --client-cert --source-ip --json --help" ;;
+      explain) words="--config --url --method --header --body --client-cert --source-ip --json --help" ;;
       test) words="--config --json --help" ;;
       rule) words="--host --path --allow-revoked --json --help" ;;
       replay) words="--config --json --help" ;;

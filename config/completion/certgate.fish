@@ -10,6 +10,7 @@ complete -c certgate -n "__fish_seen_subcommand_from check" -l online -d 'Fetch 
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l url -x
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l method -x -a "GET HEAD POST PUT PATCH DELETE"
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l header -x
+complete -c certgate -n "__fish_seen_subcommand_from explain" -l body -r
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l client-cert -r
 complete -c certgate -n "__fish_seen_subcommand_from explain" -l source-ip -x
 complete -c certgate -n "__fish_seen_subcommand_from check explain test rule replay reload status deny undeny denies doctor" -l json

@@ -20,6 +20,7 @@ struct ExplainOptions {
   std::string url;
   std::string method = "GET";
   std::vector<std::string> headers;
+  std::string body;
   std::string certificate;
   std::string source_ip;
   bool json = false;
@@ -35,6 +36,13 @@ Result<policy::SampleText> describe(ExplainOptions const& options) {
       return fail(ErrorCode::invalid, "`" + header + "` is not a header; write 'Name: value'");
     }
     text.headers.emplace_back(header.substr(0, colon), header.substr(colon + 1));
+  }
+  if (!options.body.empty()) {
+    auto content = read_whole_file(options.body);
+    if (!content) {
+      return fail(content.error().code, "body `" + options.body + "`: " + content.error().detail);
+    }
+    text.body = std::move(*content);
   }
   if (!options.source_ip.empty()) {
     text.source_ip = IpAddress::parse(options.source_ip);
@@ -79,6 +87,7 @@ void add_explain_command(CLI::App& root, int& exit_status) {
   command->add_option("--method", options->method, "The method")->capture_default_str();
   command->add_option("--header,-H", options->headers, "'Name: value' (may be repeated)")
       ->allow_extra_args(false);
+  command->add_option("--body", options->body, "File with the body of the request");
   command->add_option("--client-cert", options->certificate,
                       "PEM file with the certificate the client presents, and its chain");
   command->add_option("--source-ip", options->source_ip, "The client's address");

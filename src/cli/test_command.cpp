@@ -53,6 +53,7 @@ Result<policy::SampleText> sample_text(config::RuleTest const& test) {
   text.url = *test.url;
   for (auto const& [name, value] : test.headers) text.headers.emplace_back(*name, *value);
   for (auto const& [name, value] : test.fields) text.fields.emplace_back(*name, *value);
+  text.body = *test.body;
   text.source_ip = *test.source_ip;
   if (!test.client_certificate.empty()) {
     CERTGATE_TRY(text.certificate, read_client_certificate(test.client_certificate.resolved));

@@ -175,7 +175,8 @@ bool same_tests(std::vector<RuleTest> const& before, std::vector<RuleTest> const
   return std::equal(before.begin(), before.end(), now.begin(), now.end(),
                     [](RuleTest const& a, RuleTest const& b) {
                       return a.name == b.name && a.method == b.method && a.url == b.url &&
-                             a.headers == b.headers && a.source_ip == b.source_ip &&
+                             a.headers == b.headers && a.body == b.body &&
+                             a.source_ip == b.source_ip &&
                              a.client_certificate == b.client_certificate && a.fields == b.fields &&
                              a.expected_action == b.expected_action &&
                              a.expected_rule == b.expected_rule;

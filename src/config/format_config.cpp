@@ -272,6 +272,7 @@ void write_test(Writer& out, RuleTest const& test) {
   out.open("request");
   out.line("url", yaml_text(*test.url));
   out.line("method", yaml_text(*test.method));
+  if (*test.body) out.line("body", yaml_text(**test.body));
   if (*test.source_ip) out.line("source_ip", yaml_text((*test.source_ip)->to_string()));
   write_named(out, "headers", test.headers);
   out.close();

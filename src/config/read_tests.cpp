@@ -59,6 +59,9 @@ void read_request(Reading& reading, Value value, RuleTest& test) {
   read_url(reading, map.get("url"), test);
   map.text("method", test.method);
   read_named_values(reading, "headers", map.get("headers"), true, test.headers);
+  if (Value const body = map.get("body"); body && is_text(reading, "body", body, "text")) {
+    test.body = {std::string{body.text()}, body.mark()};
+  }
   if (Value const ip = map.get("source_ip"); ip && is_line(reading, "source_ip", ip)) {
     auto const address = IpAddress::parse(ip.text());
     if (address) {

@@ -110,6 +110,7 @@ constexpr Key keys[] = {
     {"tests[].request.url", text, "", "", "`https://api.example.com/v1/x`", required},
     {"tests[].request.method", text, "GET", "", "Method"},
     {"tests[].request.headers", map, "", "", "Field names and values; a list of values for several fields of one name"},
+    {"tests[].request.body", text, "", "", "The body; without it none. `Content-Length` is added"},
     {"tests[].request.source_ip", text, "", "", "Address of the client; without it 127.0.0.1"},
     {"tests[].client_certificate", path, "", "", "PEM leaf and chain that the client presents; without it none"},
     {"tests[].fields", map, "", "", "Fields of the Rules language set by hand, after the certificate's"},

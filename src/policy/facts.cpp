@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "body_values.hpp"
 #include "maps.hpp"
 
 namespace certgate::policy {
@@ -19,7 +20,7 @@ Scratch::Scratch(std::size_t fact_bytes, std::size_t evaluation_bytes)
 class Filler {
  public:
   Filler(Facts const& facts, Scratch& scratch)
-      : facts_(facts), scratch_(scratch), maps_(scratch.facts_) {
+      : facts_(facts), scratch_(scratch), maps_(scratch.facts_), body_(facts, maps_) {
     scratch_.facts_.rewind(0);
   }
 
@@ -28,7 +29,7 @@ class Filler {
     for (auto const& set_by_hand : facts_.overrides) {
       scratch_.values_[set_by_hand.field] = set_by_hand.value;
     }
-    return !maps_.exhausted();
+    return !maps_.exhausted() && !body_.is_unknown();
   }
 
  private:
@@ -38,6 +39,7 @@ class Filler {
   ValueView value_of(rules::FieldId id) {
     if (is_certificate_field(id)) return certificate(static_cast<Field>(id));
     if (is_fixed(id)) return fixed(id);
+    if (is_body_field(id)) return body_.value_of(static_cast<Field>(id));
     return other(static_cast<Field>(id));
   }
 
@@ -225,6 +227,7 @@ class Filler {
   Facts const& facts_;
   Scratch& scratch_;
   Maps maps_;
+  BodyValues body_;
 };
 
 bool fill_values(Facts const& facts, FillPlan const& plan, Scratch& scratch) noexcept {

@@ -47,17 +47,13 @@ constexpr std::string_view bot_fingerprint =
     "client fingerprints are only known inside Cloudflare's network";
 constexpr std::string_view waf =
     "attack scores come from Cloudflare's WAF, which certgate does not have";
-constexpr std::string_view scanning =
-    "certgate decides before the body is read and does not scan it";
+constexpr std::string_view scanning = "certgate does not scan bodies";
 constexpr std::string_view credentials = "leaked credentials are only known to Cloudflare";
-constexpr std::string_view llm =
-    "certgate decides before the body is read and does not look for prompts in it";
+constexpr std::string_view llm = "certgate does not look for prompts in bodies";
 constexpr std::string_view api_shield =
     "it belongs to Cloudflare's API Shield, which certgate does not have";
 constexpr std::string_view jwt =
     "tokens are validated by Cloudflare's API Shield, which certgate does not have";
-constexpr std::string_view body =
-    "certgate decides on the head of a request, before its body is read";
 constexpr std::string_view response = "rules decide on the request, and there is no response yet";
 constexpr std::string_view packet =
     "it belongs to packets (Magic Firewall), and certgate decides HTTP requests";
@@ -66,9 +62,6 @@ constexpr std::string_view network =
 constexpr std::string_view use_client_ip = "the client's address is ip.src";
 constexpr std::string_view use_certificate =
     "identify clients by cf.tls_client_auth.cert_fingerprint_sha256 instead";
-constexpr std::string_view use_content_length =
-    "see http.request.headers[\"content-length\"], and limits.body_bytes in the configuration";
-constexpr std::string_view use_content_type = "see http.request.headers[\"content-type\"]";
 constexpr std::string_view use_server_ip = "the local address is cf.edge.server_ip";
 constexpr std::string_view use_server_port = "the local port is cf.edge.server_port";
 
@@ -249,6 +242,51 @@ constexpr auto table = std::to_array<FieldRow>({
     answered("http.request.accepted_languages", strings,
              "Languages of Accept-Language by falling weight, without `*`",
              "http.request.accepted_languages[0] eq \"fr-CH\""),
+    // The body.
+    answered("http.request.body.raw", bytes_type,
+             "The first `limits.judged_body_bytes` of the body, without transfer coding",
+             "lookup_json_string(http.request.body.raw, \"role\") eq \"admin\""),
+    answered(
+        "http.request.body.size", int_type,
+        "Bytes of the whole body. Not known of a chunked one that is longer than what is read: "
+        "such a request is refused when a rule reads this",
+        "http.request.body.size gt 100000"),
+    answered("http.request.body.truncated", bool_type,
+             "The body is longer than what the other fields see of it",
+             "http.request.body.truncated"),
+    answered("http.request.body.mime", bytes_type,
+             "What it looks like by its first bytes, whatever Content-Type says: `text/plain` "
+             "(JSON, too), `image/png`; empty when nothing known",
+             "not http.request.body.mime in {\"image/png\" \"image/jpeg\"}"),
+    answered("http.request.body.form", string_lists,
+             "Of `application/x-www-form-urlencoded`: its fields by name, undecoded",
+             "any(http.request.body.form[\"role\"][*] eq \"admin\")"),
+    answered("http.request.body.form.names", strings, "Their names in order",
+             "any(http.request.body.form.names[*] eq \"role\")"),
+    answered("http.request.body.form.values", strings, "Their values in order",
+             "any(http.request.body.form.values[*] contains \"%00\")"),
+    answered("http.request.body.multipart", string_lists,
+             "Of `multipart/form-data` and its kin: the contents of its parts by name, undecoded",
+             "any(http.request.body.multipart[\"role\"][*] eq \"admin\")"),
+    answered("http.request.body.multipart.names", string_arrays,
+             "For each part its `name`: one, none, or all that are given",
+             "any(http.request.body.multipart.names[*][0] eq \"role\")"),
+    answered("http.request.body.multipart.values", strings, "The contents of the parts in order",
+             "any(http.request.body.multipart.values[*] contains \"<script\")"),
+    answered("http.request.body.multipart.content_types", string_arrays,
+             "For each part its Content-Type fields",
+             "any(http.request.body.multipart.content_types[*][0] eq \"image/png\")"),
+    answered("http.request.body.multipart.content_dispositions", string_arrays,
+             "For each part its Content-Disposition fields",
+             "any(http.request.body.multipart.content_dispositions[*][0] contains \"filename\")"),
+    answered("http.request.body.multipart.content_transfer_encodings", string_arrays,
+             "For each part its Content-Transfer-Encoding fields",
+             "any(http.request.body.multipart.content_transfer_encodings[*][0] eq \"base64\")"),
+    answered(
+        "http.request.body.multipart.filenames", string_arrays,
+        "For each part its `filename`, and `filename*` as it stands: one, none, or all that are "
+        "given",
+        "any(http.request.body.multipart.filenames[*][0] eq \"a.php\")"),
     // Fixed.
     fixed("ip.src.country", bytes_type, no_geoip, "ip.src.country eq \"XX\""),
     fixed("ip.src.continent", bytes_type, no_geoip, "ip.src.continent eq \"XX\""),
@@ -363,20 +401,6 @@ constexpr auto table = std::to_array<FieldRow>({
     refused("http.request.jwt.claims.sub", string_lists, jwt),
     refused("http.request.jwt.claims.sub.names", strings, jwt),
     refused("http.request.jwt.claims.sub.values", strings, jwt),
-    refused("http.request.body.raw", bytes_type, body),
-    refused("http.request.body.size", int_type, body, use_content_length),
-    refused("http.request.body.truncated", bool_type, body, use_content_length),
-    refused("http.request.body.mime", bytes_type, body, use_content_type),
-    refused("http.request.body.form", string_lists, body),
-    refused("http.request.body.form.names", strings, body),
-    refused("http.request.body.form.values", strings, body),
-    refused("http.request.body.multipart", string_lists, body),
-    refused("http.request.body.multipart.names", string_arrays, body),
-    refused("http.request.body.multipart.values", strings, body),
-    refused("http.request.body.multipart.content_types", string_arrays, body),
-    refused("http.request.body.multipart.content_dispositions", string_arrays, body),
-    refused("http.request.body.multipart.content_transfer_encodings", string_arrays, body),
-    refused("http.request.body.multipart.filenames", string_arrays, body),
     refused("http.response.code", int_type, response),
     refused("http.response.headers", string_lists, response),
     refused("http.response.headers.names", strings, response),
@@ -436,6 +460,7 @@ static_assert(table[id_of(Field::ip_src)].name == "ip.src");
 static_assert(table[id_of(Field::host)].name == "http.host");
 static_assert(table[id_of(Field::raw_args_values)].name == "raw.http.request.uri.args.values");
 static_assert(table[id_of(Field::accepted_languages)].name == "http.request.accepted_languages");
+static_assert(table[id_of(Field::body_raw)].name == "http.request.body.raw");
 
 }  // namespace
 

@@ -59,10 +59,6 @@ std::string_view fixed_value_of(rules::Type type) {
 
 }  // namespace
 
-bool is_body_field(rules::FieldId id) {
-  return field_table()[id].name.starts_with("http.request.body.");
-}
-
 bool reads_body(rules::FieldSet const& fields) {
   auto const ids = fields.ids();
   return std::any_of(ids.begin(), ids.end(), is_body_field);
@@ -96,7 +92,8 @@ std::string format_field_reference() {
       {"### Client certificate", Field::cert_presented, Field::ssl},
       {"### Connection", Field::ssl, Field::host},
       {"### Request line", Field::host, Field::headers},
-      {"### Header fields", Field::headers, Field::first_fixed},
+      {"### Header fields", Field::headers, Field::body_raw},
+      {"### Body", Field::body_raw, Field::first_fixed},
   };
   std::string out;
   for (auto const& section : sections) {

@@ -37,15 +37,6 @@ std::size_t count_pairs(std::string_view text) {
 
 }  // namespace
 
-template <class T>
-T* Maps::allocate(std::size_t count) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  if (exhausted_) return nullptr;
-  T* const memory = arena_.allocate_array<T>(count == 0 ? 1 : count);
-  if (memory == nullptr) exhausted_ = true;
-  return memory;
-}
-
 char* Maps::copy_lowered(std::string_view text) {
   char* const copy = allocate<char>(text.size());
   if (copy == nullptr) return nullptr;
@@ -174,6 +165,20 @@ std::string_view Maps::percent_decoded(std::string_view text) {
     }
   }
   return {decoded, size};
+}
+
+std::string_view Maps::unescaped(std::string_view text) {
+  char* const copy = allocate<char>(text.size());
+  if (copy == nullptr) return {};
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    bool const is_last = i + 1 == text.size();
+    // A text that was cut off after a backslash: what it stands for is not known.
+    if (text[i] == '\\' && is_last) break;
+    if (text[i] == '\\' && (text[i + 1] == '"' || text[i + 1] == '\\')) ++i;
+    copy[size++] = text[i];
+  }
+  return {copy, size};
 }
 
 ValueView Maps::cookies(http::Fields fields) {

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 #include "certgate/http/message.hpp"
 #include "certgate/rules/arena.hpp"
@@ -37,18 +38,30 @@ class Maps {
   rules::ValueView cookies(http::Fields fields);
   rules::ValueView accepted_languages(http::Fields fields);
 
- private:
+  // RFC 9110 §5.6.4: `\"` and `\\` without their backslash. Others stay: browsers send paths with
+  // them.
+  std::string_view unescaped(std::string_view text);
+
   struct Pair {
     std::string_view key;
     rules::ValueView value;
     std::uint32_t order;
   };
+  // Map<Array<...>>: groups by key, keys in the order in which they first appear. Sorts `pairs`.
+  rules::ValueView grouped(std::span<Pair> pairs);
+  // Null when the arena is used up.
   template <class T>
-  T* allocate(std::size_t count);
+  T* allocate(std::size_t count) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    if (exhausted_) return nullptr;
+    T* const memory = arena_.allocate_array<T>(count == 0 ? 1 : count);
+    if (memory == nullptr) exhausted_ = true;
+    return memory;
+  }
+
+ private:
   char* copy_lowered(std::string_view text);
   std::string_view percent_decoded(std::string_view text);
-  // Groups by key, keys in the order in which they first appear. Sorts `pairs`.
-  rules::ValueView grouped(std::span<Pair> pairs);
 
   rules::Arena& arena_;
   bool exhausted_ = false;

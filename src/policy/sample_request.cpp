@@ -72,8 +72,8 @@ Result<rules::ValueView> parse_field_value(rules::FieldId field, std::string_vie
     }
     default:
       return fail(ErrorCode::invalid, "`" + std::string{row.name} +
-                                          "` is a list and cannot be set by hand; give the URL or "
-                                          "the headers that it is made from");
+                                          "` is a list and cannot be set by hand; give the URL, "
+                                          "the headers or the body that it is made from");
   }
 }
 
@@ -115,6 +115,12 @@ Result<std::unique_ptr<SampleRequest>> SampleRequest::build(SampleText text,
     if (name.find('_') != std::string::npos) continue;
     self.fields_.push_back({name, http::trim(value), http::field_name(name)});
   }
+  bool const is_framed = http::find(self.fields_, http::FieldName::content_length) != nullptr ||
+                         http::find(self.fields_, http::FieldName::transfer_encoding) != nullptr;
+  if (written.body && !is_framed) {
+    self.body_length_ = std::to_string(written.body->size());
+    self.fields_.push_back({"Content-Length", self.body_length_, http::FieldName::content_length});
+  }
   self.head_ = {written.method, self.target_text_, http::Version::http_1_1, self.fields_, 0};
 
   self.target_scratch_.resize(http::target_scratch_bytes(self.target_text_.size()));
@@ -132,8 +138,7 @@ Result<std::unique_ptr<SampleRequest>> SampleRequest::build(SampleText text,
   if (asked) {
     if (chain != nullptr) self.verification_ = client->trust->verify(*chain, now);
     self.verdict_ = x509::judge(*client, chain, chain ? &self.verification_ : nullptr, now);
-    self.handshake_refused_ =
-        client->mode == x509::ClientAuthMode::require && !self.verdict_.ok();
+    self.handshake_refused_ = client->mode == x509::ClientAuthMode::require && !self.verdict_.ok();
   }
 
   auto& facts = self.facts_;
@@ -148,6 +153,16 @@ Result<std::unique_ptr<SampleRequest>> SampleRequest::build(SampleText text,
   facts.head = &self.head_;
   facts.target = &self.target_;
   facts.host = admitted->authority.host;
+  if (written.body) {
+    auto const content = std::string_view{*written.body}.substr(0, written.judged_body_bytes);
+    self.body_ = {content, written.body->size(), content.size() < written.body->size()};
+    // Of a chunked body that is longer than what is read nobody knows how long it is.
+    if (self.body_.truncated &&
+        http::find(self.fields_, http::FieldName::transfer_encoding) != nullptr) {
+      self.body_.size.reset();
+    }
+    facts.body = &self.body_;
+  }
   facts.request_id = "00000000000000000000000000000000";
   facts.random_seed = "sample request";
   facts.time_msec = now * 1000;

@@ -70,6 +70,37 @@ def test_test_runs_tests_of_the_rules(setup):
     assert re.search(r"rules_test\.yaml:\d+:\d+: .*", done.stderr) and "nobody.pem" in done.stderr
 
 
+def test_rules_on_bodies_can_be_explained_and_tested(setup):
+    config = setup.config()
+    config["rules"] = [{"name": "no admins", "action": "block", "expression":
+                        'any(http.request.body.form["role"][*] eq "admin")'}]
+    certgate_yaml = setup.folder / "certgate.yaml"
+    certgate_yaml.write_text(json.dumps(config))
+    words = ["explain", "--config", certgate_yaml, "--url", "https://api.example.com/",
+             "--method", "POST", "--header", "Content-Type: application/x-www-form-urlencoded"]
+    for content, outcome in (("role=admin", "blocked by rule `no admins`"),
+                             ("role=guest", "allowed by the default action")):
+        (setup.folder / "body").write_text(content)
+        assert outcome in proxy.run(*words, "--body", setup.folder / "body").stdout
+    assert "nothing" in proxy.run(*words, "--body", setup.folder / "nothing", status=2).stderr
+    tests = setup.folder / "rules_test.yaml"
+    tests.write_text("""\
+- name: an admin
+  request:
+    url: https://api.example.com/
+    method: POST
+    headers: {Content-Type: application/x-www-form-urlencoded}
+    body: "a=b&role=admin"
+  expect: {action: block, rule: no admins}
+- name: nobody
+  request: {url: "https://api.example.com/"}
+  expect: {action: allow}
+""")
+    proxy.run("test", "--config", certgate_yaml, tests)
+    tests.write_text(tests.read_text().replace("role=admin", "role=guest"))
+    assert "an admin" in proxy.run("test", "--config", certgate_yaml, tests, status=1).stdout
+
+
 def test_replay_finds_what_another_configuration_decides_differently(setup):
     alice = setup.ca.issue("alice")
     with setup.start() as certgate:

@@ -122,6 +122,7 @@ struct RuleTest {
   Setting<std::string> method{std::string{"GET"}};
   Setting<std::string> url;  // https://host[:port]/path?query
   std::vector<std::pair<Setting<std::string>, Setting<std::string>>> headers;
+  Setting<std::optional<std::string>> body;  // nothing: the request has none
   Setting<std::optional<IpAddress>> source_ip;
   FilePath client_certificate;  // PEM leaf and chain; empty: none presented
   // Fields set by hand after the certificate's: name and the value as YAML text.

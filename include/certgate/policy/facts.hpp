@@ -35,7 +35,7 @@ struct BodyFacts {
   std::string_view content;           // the first limits.judged_body_bytes of it
   std::optional<std::uint64_t> size;  // of the whole body; nothing: not known, for it is chunked
                                       // and longer than `content`
-  bool truncated = false;  // there is more than `content`
+  bool truncated = false;             // there is more than `content`
 };
 
 // A value set by hand, for tests and for replaying a log. Types must be those of the field.
@@ -84,8 +84,8 @@ class FillPlan {
 // Working memory of one worker, reused by every decision. Never grows.
 class Scratch {
  public:
-  // Room for the longest header section and query that can be turned into maps; pages that no
-  // request needs are never touched.
+  // Room for the longest header section and query that can be turned into maps, and for a body of
+  // some ten thousand form fields or parts; pages that no request needs are never touched.
   static constexpr std::size_t default_fact_bytes = 2 * 1024 * 1024;
   explicit Scratch(std::size_t fact_bytes = default_fact_bytes,
                    std::size_t evaluation_bytes = rules::Scratch::default_bytes);
@@ -104,7 +104,7 @@ class Scratch {
 
 // Puts the value of every field of the plan into scratch.values(), where it stays valid until the
 // next fill as long as the facts do. Allocates nothing. False when the scratch is too small for
-// this request: it must be refused.
+// this request, or something about its body is not known that the plan reads: it must be refused.
 [[nodiscard]] bool fill_values(Facts const& facts, FillPlan const& plan, Scratch& scratch) noexcept;
 
 }  // namespace certgate::policy

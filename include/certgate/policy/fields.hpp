@@ -92,6 +92,21 @@ enum class Field : rules::FieldId {
   referer,
   x_forwarded_for,
   accepted_languages,
+  // The body.
+  body_raw,
+  body_size,
+  body_truncated,
+  body_mime,
+  body_form,
+  body_form_names,
+  body_form_values,
+  body_multipart,
+  body_multipart_names,
+  body_multipart_values,
+  body_multipart_content_types,
+  body_multipart_content_dispositions,
+  body_multipart_transfer_encodings,
+  body_multipart_filenames,
   first_fixed,  // from here on: fixed values
 };
 
@@ -124,7 +139,9 @@ std::size_t valued_field_count();
 inline bool is_fixed(rules::FieldId id) { return id >= id_of(Field::first_fixed); }
 
 // One of the fields http.request.body.*: what reads one needs the body before the decision.
-bool is_body_field(rules::FieldId id);
+constexpr bool is_body_field(rules::FieldId id) {
+  return id >= id_of(Field::body_raw) && id < id_of(Field::first_fixed);
+}
 bool reads_body(rules::FieldSet const& fields);
 
 enum class Schema {

@@ -29,6 +29,8 @@ struct SampleText {
   std::string method = "GET";
   std::string url;  // https://host[:port]/path?query
   std::vector<std::pair<std::string, std::string>> headers;
+  std::optional<std::string> body;         // nothing: the request has none
+  std::size_t judged_body_bytes = 131072;  // how much of it the rules see
   std::optional<IpAddress> source_ip;      // default: 192.0.2.1
   x509::ClientChain::Pointer certificate;  // null: none presented
   // Fields set by hand, after everything else: name and value as text.
@@ -65,6 +67,7 @@ class SampleRequest {
   SampleText text_;
   std::string authority_;
   std::string target_text_;
+  std::string body_length_;
   std::vector<http::Field> fields_;
   http::RequestHead head_;
   std::vector<char> target_scratch_;
@@ -73,6 +76,7 @@ class SampleRequest {
   x509::Verification verification_;
   x509::Verdict verdict_;
   std::vector<FieldOverride> overrides_;
+  BodyFacts body_;
   Facts facts_;
   std::optional<http::Refusal> refusal_;
   bool handshake_refused_ = false;

@@ -146,6 +146,7 @@ INSTANTIATE_TEST_SUITE_P(
              {"admin.address: set to \"127.0.0.1:9901\"", "admin.allow_remote: set to false"}},
         Case{"list", "192.0.2.2]", "192.0.2.3, 192.0.2.4]", {"list office: 2 added, 1 removed"}},
         Case{"list_file", "stolen.txt:", "0A\n0B\n", {"list stolen: changed"}},
+        Case{"body_of_a_test", "https://a/\"}", "https://a/\", body: \"\"}", {"tests: changed"}},
         Case{"tests", "action: allow}}", "action: block}}", {"tests: changed"}},
         Case{"shadow",
              "",

@@ -243,6 +243,7 @@ TEST(ReadTests, TakesAListOrAMapWithOneKey) {
       "  request:\n"
       "    url: https://api.example.com/v1?x=1\n"
       "    headers: {Accept: [a, b], X: 1}\n"
+      "    body: \"a=1\\r\\n\"\n"
       "    source_ip: 2001:db8::1\n"
       "  client_certificate: fixtures/a.pem\n"
       "  fields: {cf.tls_client_auth.cert_verified: true}\n"
@@ -254,6 +255,7 @@ TEST(ReadTests, TakesAListOrAMapWithOneKey) {
   EXPECT_EQ(*test.url, "https://api.example.com/v1?x=1");
   EXPECT_EQ(test.headers.size(), 3u);
   EXPECT_EQ(*test.headers[1].second, "b");
+  EXPECT_EQ(*test.body, "a=1\r\n");
   EXPECT_EQ((*test.source_ip)->to_string(), "2001:db8::1");
   EXPECT_EQ(test.client_certificate.resolved, "t/fixtures/a.pem");
   EXPECT_EQ(*test.fields[0].second, "true");

@@ -314,16 +314,22 @@ TEST(Memory, a_decision_allocates_nothing) {
   text.headers = {{"Cookie", "a=%41; b"},
                   {"Accept-Language", "de, en;q=0.5"},
                   {"Cookie", "c=d"},
-                  {"X-Upper", "1"}};
-  auto const request = make_request(text, &asking);
-  Scratch scratch;
-  (void)decide(policy, request->facts(), scratch);  // function-local statics are made once
-  allocations = 0;
-  counting = true;
-  auto const decision = decide(policy, request->facts(), scratch);
-  counting = false;
-  EXPECT_EQ(allocations, 0u);
-  EXPECT_FALSE(decision.evaluation_failed());
+                  {"X-Upper", "1"},
+                  {"Content-Type", ""}};
+  for (std::string const type :
+       {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"}) {
+    text.body = "--b\r\nContent-Disposition: form-data; name=\"a\\\"\"\r\n\r\nx=1&y\r\n--b--";
+    text.headers.back() = {"Content-Type", type};
+    auto const request = make_request(text, &asking);
+    Scratch scratch;
+    (void)decide(policy, request->facts(), scratch);  // function-local statics are made once
+    allocations = 0;
+    counting = true;
+    auto const decision = decide(policy, request->facts(), scratch);
+    counting = false;
+    EXPECT_EQ(allocations, 0u) << type;
+    EXPECT_FALSE(decision.evaluation_failed()) << type;
+  }
 }
 
 // The naive way: every rule by itself, in order, with a program of its own.
