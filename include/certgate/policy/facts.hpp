@@ -87,8 +87,10 @@ class Scratch {
   // Room for the longest header section and query that can be turned into maps, and for a body of
   // some ten thousand form fields or parts; pages that no request needs are never touched.
   static constexpr std::size_t default_fact_bytes = 2 * 1024 * 1024;
+  // Room for some functions of functions of the longest body that rules can see, 1 MiB.
+  static constexpr std::size_t default_evaluation_bytes = 6 * 1024 * 1024;
   explicit Scratch(std::size_t fact_bytes = default_fact_bytes,
-                   std::size_t evaluation_bytes = rules::Scratch::default_bytes);
+                   std::size_t evaluation_bytes = default_evaluation_bytes);
 
   rules::Values values() const { return values_; }
   rules::Scratch& evaluation() { return evaluation_; }

@@ -365,6 +365,26 @@ TEST(BodyFacts, json_is_looked_up) {
   }
 }
 
+TEST(BodyFacts, the_longest_body_can_be_decoded_and_lowered) {
+  auto const policy = make_policy(
+      {{.name = "script",
+        .expression =
+            R"(lower(url_decode(http.request.body.raw)) contains "<script" or )"
+            R"(any(lower(url_decode(http.request.body.form.values[*])[*])[*] contains "<script"))",
+        .action = Action::block}});
+  auto text = described("a=" + std::string(1024 * 1024 - 20, 'A') + "%3CSCRIPT", form_type);
+  text.judged_body_bytes = 1024 * 1024;
+  auto const request = make_request(text);
+  Scratch scratch;
+  auto const decision = decide(policy, request->facts(), scratch);
+  EXPECT_FALSE(decision.evaluation_failed());
+  EXPECT_EQ(decision.action, Action::block);
+  text.body = std::string(1024 * 1024, 'A');
+  auto const harmless = make_request(text);
+  EXPECT_FALSE(decide(policy, harmless->facts(), scratch).evaluation_failed());
+  EXPECT_EQ(decide(policy, harmless->facts(), scratch).action, Action::allow);
+}
+
 // The naive way: all lines, each with its break, are sorted into parts one by one.
 std::vector<std::string> contents_naively(std::string const& body, std::string const& boundary) {
   std::vector<std::string> lines;
