@@ -70,6 +70,7 @@ PlainSettings plain_settings(Config const& config) {
       {"limits.uri_bytes", word(config.limits.uri_bytes)},
       {"limits.body_bytes", word(config.limits.body_bytes)},
       {"limits.body_rate", word(config.limits.body_rate)},
+      {"limits.judged_body_bytes", word(config.limits.judged_body_bytes)},
       {"limits.connections", word(config.limits.connections)},
       {"limits.connections_per_address", word(config.limits.connections_per_address)},
       {"limits.connections_per_certificate", word(config.limits.connections_per_certificate)},

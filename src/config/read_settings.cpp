@@ -17,6 +17,7 @@ void read_limits(MapReader& map, Limits& limits) {
   map.size("uri_bytes", limits.uri_bytes);
   map.size("body_bytes", limits.body_bytes);
   map.size("body_rate", limits.body_rate);
+  map.size("judged_body_bytes", limits.judged_body_bytes);
   map.number("connections", limits.connections);
   map.number("connections_per_address", limits.connections_per_address);
   map.number("connections_per_certificate", limits.connections_per_certificate);

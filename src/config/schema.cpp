@@ -153,6 +153,7 @@ constexpr Key keys[] = {
     {"limits.uri_bytes", size, "16KiB", "64B..1MiB", "Request target; above: 414"},
     {"limits.body_bytes", size, "unlimited", "0..1048576GiB", "Body of a request; above: 413"},
     {"limits.body_rate", size, "100B", "0..1GiB", "Least speed of a request's body, a second, once it was waited for as long as `timeouts.body`; below: 408; 0: any"},
+    {"limits.judged_body_bytes", size, "128KiB", "1KiB..1MiB", "What rules that read the body see of it, and what is read of it before they decide"},
     {"limits.connections", number, "65536", "1..10000000", "Client connections open at once"},
     {"limits.connections_per_address", number, "0", "0..10000000", "Of them from one IPv4 address or IPv6 /64; more are closed at once; 0: no limit"},
     {"limits.connections_per_certificate", number, "0", "0..10000000", "Of them with the same client certificate; on more, requests get 429; 0: no limit"},

@@ -457,6 +457,7 @@ void Build::set_limits() {
   limits.target_bytes = static_cast<std::size_t>(config_.limits.uri_bytes->bytes);
   limits.body_bytes = config_.limits.body_bytes->bytes;
   limits.body_rate = config_.limits.body_rate->bytes;
+  limits.judged_body_bytes = static_cast<std::size_t>(config_.limits.judged_body_bytes->bytes);
   auto& timeouts = generation_->timeouts;
   timeouts.handshake = *config_.timeouts.handshake;
   timeouts.header = *config_.timeouts.header;

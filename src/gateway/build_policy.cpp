@@ -218,11 +218,12 @@ void check_request_fields(config::RequestHeaders const& headers,
 
 void note_facts_in_use(proxy::Generation& generation) {
   auto const& scheme = generation.policy->scheme();
-  generation.reads_local_address = generation.reads_client_hello = false;
+  generation.reads_local_address = generation.reads_client_hello = generation.reads_body = false;
   auto const note = [&](policy::FillPlan const& plan) {
     for (auto const id : plan.ids()) {
       std::string_view const name = scheme.field(id).name;
       if (name.starts_with("cf.edge.server_")) generation.reads_local_address = true;
+      if (policy::is_body_field(id)) generation.reads_body = true;
       for (std::string_view const prefix : {"cf.tls_client_hello", "cf.tls_client_random",
                                             "cf.tls_client_extensions", "cf.tls_ciphers"}) {
         if (name.starts_with(prefix)) generation.reads_client_hello = true;

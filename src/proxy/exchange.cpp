@@ -33,6 +33,7 @@ Exchange::Exchange(Connection& connection)
       upload_deadline_(client_.socket()),
       response_deadline_(client_.socket()),
       began_(workspace_.options.tls.clock->now()),
+      judged_at_(began_),
       began_ns_(net::Loop::nanoseconds()) {
   workspace_.note_exchange();
   std::array<char, 8> random;
@@ -75,7 +76,15 @@ net::Task<AfterExchange> Exchange::run() {
   auto const received = co_await receive_head();
   if (connection_.is_surplus()) persistence_ = http::Persistence::close;
   if (received == Head::gone) co_return after_ = AfterExchange::gone;
-  if (received == Head::refused || !admit() || !has_place() || !find_site() || !judge()) {
+  bool ready = received == Head::complete && admit() && has_place() && find_site();
+  if (ready && rules_read_body()) {
+    ready = begin_judged_body();
+    if (ready && !has_judged_body()) {
+      auto const arrived = co_await receive_judged_body();
+      ready = arrived;
+    }
+  }
+  if (!ready || !judge()) {
     auto const status = refused_.status;
     auto const failure = refused_.reason;
     auto const* const custom = decision_.response;
@@ -138,9 +147,7 @@ net::Task<Exchange::Head> Exchange::receive_head() {
   } else {
     block_ = workspace_.blocks.take();
   }
-  auto const& limits = generation_->shared->limits;
-  http1::RequestReader reader(generation_->scratch->request_slots,
-                              http1::HeadLimits{limits.header_bytes, limits.target_bytes});
+  http1::RequestReader reader(generation_->scratch->request_slots, head_limits());
   auto outcome = Head::gone;
   auto wanted = IoStatus::want_read;
   while (!try_receive_head(reader, outcome, wanted)) {
@@ -184,6 +191,7 @@ bool Exchange::admit() {
   }
   admitted_ = *admitted;
   auto const& authority = admitted_.authority;
+  kept_.clear();
   kept_.reserve(2 * authority.host.size() + 8 + admitted_.target.origin_form.size());
   host_ = upstream_host_ = keep(authority.host);
   if (authority.port != 0) {
@@ -257,15 +265,19 @@ policy::Facts Exchange::facts() {
   facts.head = &head_;
   facts.target = &admitted_.target;
   facts.host = host_;
+  if (keeps_judged_body_) {
+    workspace_.body = body_facts();
+    facts.body = &workspace_.body;
+  }
   facts.request_id = {request_id_.data(), request_id_.size()};
   workspace_.random.fill(workspace_.seed);
   facts.random_seed = {workspace_.seed.data(), workspace_.seed.size()};
-  facts.time_msec = std::chrono::floor<std::chrono::milliseconds>(began_).time_since_epoch().count();
+  facts.time_msec = std::chrono::floor<std::chrono::milliseconds>(judged_at_).time_since_epoch().count();
   return facts;
 }
 
 bool Exchange::judge() {
-  auto const now = std::chrono::floor<std::chrono::seconds>(began_).time_since_epoch().count();
+  auto const now = std::chrono::floor<std::chrono::seconds>(judged_at_).time_since_epoch().count();
   judgement_ = &connection_.judge(*generation_, *site_, now);
   verdict_until_ = judgement_->verdict.until;
   // `require` holds for every request, not only for the handshake: a certificate that has expired
@@ -285,9 +297,7 @@ bool Exchange::judge() {
 }
 
 bool Exchange::parse_head_again() {
-  auto const& limits = generation_->shared->limits;
-  http1::RequestReader reader(generation_->scratch->request_slots,
-                              http1::HeadLimits{limits.header_bytes, limits.target_bytes});
+  http1::RequestReader reader(generation_->scratch->request_slots, head_limits());
   if (reader.feed({block_.data(), head_bytes_}) != http1::Feed::complete) return false;
   head_ = reader.head();
   auto const admitted =
@@ -313,10 +323,8 @@ void Exchange::leave_generation() {
 
 bool Exchange::is_still_allowed() {
   leave_generation();
-  auto const began = std::exchange(began_, workspace_.options.tls.clock->now());
-  bool const allowed = parse_head_again() && find_site() && judge();
-  began_ = began;
-  return allowed;
+  judged_at_ = workspace_.options.tls.clock->now();
+  return parse_head_again() && find_site() && judge();
 }
 
 // --- Answers of certgate's own --------------------------------------------------------------------

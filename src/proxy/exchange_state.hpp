@@ -57,6 +57,23 @@ class Exchange final : private net::ReadableObserver {
   bool parse_head_again();      // fills head_ and admitted_ from block_ after a suspension
   void leave_generation();      // for the one in force now; lets go of all that belongs to the old one
 
+  http1::HeadLimits head_limits() const {
+    auto const& limits = generation_->shared->limits;
+    return {limits.header_bytes, limits.target_bytes};
+  }
+
+  // The request's body, as much as rules see of it or as came with the head (request_body.cpp).
+  bool take_buffered_body();    // false: refused_ says why
+  bool rules_read_body() const;
+  bool begin_judged_body();     // false: refused_ says why
+  bool take_judged_body(std::span<char> bytes, std::size_t& consumed);  // false: likewise
+  bool has_judged_body() const;
+  net::Task<bool> receive_judged_body();  // false: likewise
+  net::Task<void> read_judged_body();
+  policy::BodyFacts body_facts() const;
+  std::string_view frame_judged_body();
+  void release_judged_body();
+
   // Answers of certgate's own (exchange.cpp).
   net::Task<void> answer(int status, FailureToken failure,
                          policy::BlockResponse const* custom = nullptr);
@@ -65,7 +82,6 @@ class Exchange final : private net::ReadableObserver {
   net::Task<void> forward();
   bool build_upstream_head();   // false: refused_ says why
   void append_identity();
-  bool take_buffered_body();    // false: refused_ says why
   net::Task<bool> reach_server(upstream::Pool& pool, upstream::Server const* avoid);
   void note_unreachable(upstream::ConnectFailure&& failure);
   net::Task<bool> send_request();
@@ -124,7 +140,12 @@ class Exchange final : private net::ReadableObserver {
   // Towards the origin.
   std::string upstream_head_;
   std::size_t upstream_head_bytes_ = 0;  // without Host and what follows it
-  std::string buffered_body_;
+  std::string buffered_body_;         // that part of the body which goes out with the head
+  std::string_view body_to_send_;     // likewise, within buffered_body_ and with its framing
+  std::size_t judged_body_begin_ = 0;  // in buffered_body_
+  std::size_t judged_body_bytes_ = 0;
+  bool keeps_judged_body_ = false;
+  bool judged_body_is_whole_ = false;
   BodyDecoder request_body_;
   http::BodyKind upload_kind_ = http::BodyKind::none;
   upstream::Pool* pool_ = nullptr;  // one of generation_'s, or kept_pool_
@@ -160,6 +181,7 @@ class Exchange final : private net::ReadableObserver {
 
   // For the record.
   std::chrono::system_clock::time_point began_;
+  std::chrono::system_clock::time_point judged_at_;
   std::int64_t began_ns_ = 0;
   std::int64_t sent_ns_ = 0;
   std::chrono::microseconds connect_time_ = telemetry::not_measured;

@@ -110,6 +110,7 @@ net::Task<void> Exchange::forward() {
     }
     co_return;
   }
+  release_judged_body();
   server_->request_succeeded();
   origin_time_ = time_since(sent_ns_);
   co_await relay_response();
@@ -220,37 +221,6 @@ void Exchange::append_identity() {
   }
 }
 
-// The part of the body that came with the head goes out with the head.
-bool Exchange::take_buffered_body() {
-  auto const& body = admitted_.framing.body;
-  upload_kind_ = body.kind;
-  upload_count_.limit = generation_->shared->limits.body_bytes;
-  if (!body.has_body()) return true;
-  request_body_ = BodyDecoder(body);
-  auto const left = block_.span().first(received_).subspan(used_);
-  if (left.empty()) return true;
-  auto const piece = request_body_.decode(left);
-  used_ += piece.consumed;
-  upload_count_.payload += piece.data.size();
-  if (piece.status == BodyDecoder::Status::refused) {
-    refused_ = {400, request_body_.reason()};
-    persistence_ = http::Persistence::close;
-    return false;
-  }
-  if (upload_count_.payload > upload_count_.limit) {
-    refused_ = {413, "body_too_large"};
-    return false;
-  }
-  std::string_view const data(piece.data.data(), piece.data.size());
-  if (body.kind == http::BodyKind::chunked) {
-    http1::append_chunk(buffered_body_, data);
-    if (request_body_.is_complete()) buffered_body_ += http1::last_chunk;
-  } else {
-    buffered_body_ += data;
-  }
-  return true;
-}
-
 net::Task<bool> Exchange::send_request() {
   auto& stream = upstream_->stream();
   connection_.upstream_socket = &stream.socket();
@@ -265,13 +235,17 @@ net::Task<bool> Exchange::send_request() {
   bool const own_name = !settings.preserve_host || upstream_host_.empty();
   http::append_host(upstream_head_,
                     own_name ? std::string_view(server_->settings().authority) : upstream_host_);
-  upstream_head_ += buffered_body_;
+  // What was kept for the rules may be large: it is not copied.
+  bool const joined = !keeps_judged_body_ || body_to_send_.size() <= net::block_bytes;
+  if (joined) upstream_head_ += body_to_send_;
 
   sent_ns_ = net::Loop::nanoseconds();
-  std::string_view rest;
-  bool failed = false;
-  auto const all = std::string_view(upstream_head_);
-  if (!send_now(stream, all, rest, failed)) {
+  std::array<std::string_view, 2> const pieces{upstream_head_,
+                                               joined ? std::string_view() : body_to_send_};
+  for (auto const piece : pieces) {
+    std::string_view rest;
+    bool failed = false;
+    if (piece.empty() || send_now(stream, piece, rest, failed)) continue;
     if (failed) co_return false;
     auto const sink = End{stream, upload_deadline_, *generation_->body};
     auto const status = co_await send_all(sink, rest);
@@ -281,7 +255,7 @@ net::Task<bool> Exchange::send_request() {
     // RFC 9110 §10.1.1: "A server MAY omit sending a 100 (Continue) response if it has already
     // received some or all of the content".
     if (admitted_.framing.expectation == http::Expectation::continue_100 &&
-        version_ == http::Version::http_1_1 && buffered_body_.empty()) {
+        version_ == http::Version::http_1_1 && !keeps_judged_body_ && body_to_send_.empty()) {
       auto const sink = client_writing();
       auto const interim = http1::continue_100;
       auto const status = co_await send_all(sink, interim);

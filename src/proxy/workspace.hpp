@@ -118,6 +118,7 @@ struct Workspace {
   std::string shadow_text;
   policy::RenderedHeaders headers;
 
+  policy::BodyFacts body;
   policy::ClientHelloFacts hello;
   std::array<std::string, 4> hello_texts;
   std::string date;  // a whole line

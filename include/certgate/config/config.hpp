@@ -114,6 +114,7 @@ struct Limits {
   Setting<ByteCount> uri_bytes{kib(16)};
   Setting<ByteCount> body_bytes{unlimited};
   Setting<ByteCount> body_rate{ByteCount{100}};           // a second; 0: any
+  Setting<ByteCount> judged_body_bytes{kib(128)};         // what rules see of a body
   Setting<std::uint64_t> connections{65'536};             // open at once, all listeners
   Setting<std::uint64_t> connections_per_address{0};      // 0: no limit
   Setting<std::uint64_t> connections_per_certificate{0};  // 0: no limit

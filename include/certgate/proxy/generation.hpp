@@ -1,8 +1,9 @@
 // Everything one version of the configuration needs to carry requests. Immutable once built.
 //
-// Shared by all workers; each request takes the one that is in force when it begins, so what a
-// reload changed holds for the next request of every open connection. Old Generations die with the
-// last request that uses them. Built by the gateway; this header only says what there is.
+// Shared by all workers; each request takes the one that is in force when it begins (or when the
+// part of its body that rules read has come), so what a reload changed holds for the next request of
+// every open connection. Old Generations die with the last request that uses them. Built by the
+// gateway; this header only says what there is.
 #pragma once
 
 #include <chrono>
@@ -63,6 +64,7 @@ struct Limits {
   std::size_t target_bytes = 16 * 1024;
   std::uint64_t body_bytes = UINT64_MAX;
   std::uint64_t body_rate = 100;  // bytes a second; 0: any
+  std::size_t judged_body_bytes = 128 * 1024;
 };
 
 struct Timeouts {
@@ -91,9 +93,9 @@ struct Generation {
   Limits limits;
   Timeouts timeouts;
   std::shared_ptr<telemetry::TrafficMetrics const> metrics;  // REQUIRED
-  // Whether a rule or a header value reads the server's end of the connection, or facts of the
-  // ClientHello: they cost something.
-  bool reads_local_address = true, reads_client_hello = true;
+  // Whether a rule or a header value reads the server's end of the connection, facts of the
+  // ClientHello, or the request's body: they cost something.
+  bool reads_local_address = true, reads_client_hello = true, reads_body = true;
 
   // The client policy that requests for `site` are judged by.
   x509::ClientPolicy client_policy(Site const& site) const;

@@ -270,6 +270,7 @@ class WorkerRig {
     table->insert(site->tls->names().front(), site.get());
 
     auto generation = std::make_shared<Generation>();
+    generation->reads_body = false;  // its rules do not
     generation->number = ++version_;
     generation->tls_hosts = *tls::ServerHosts::build({site->tls});
     generation->sites = {site};
