@@ -442,3 +442,39 @@ def test_a_kept_connection_that_died_is_replaced_with_the_body_again(tmp_path):
             for _ in range(3):
                 assert client.get("/again", method="PUT", body=body).status == 200
                 assert origin.last().body == body
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", 5000])
+def test_the_longest_beginning_goes_on_whole_to_an_origin_that_takes_its_time(tmp_path, framing):
+    """More than any buffer on the way takes at once, and decided by its last byte."""
+    limit, connected, reads, got = 1 << 20, threading.Event(), threading.Event(), []
+
+    def read_late(connection):
+        connected.set()
+        assert reads.wait(proxy.PATIENCE)
+        reader = wire.WireReader(connection)
+        got.append(reader.body(reader.head())[0])
+        connection.sendall(wire.OK.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+
+    origin = proxy.RawOrigin(read_late)
+    setup = proxy.Setup(tmp_path, origin)
+    with setup.start(rules=RULES[:1], limits={"judged_body_bytes": "1MiB"}) as certgate:
+        for size in (limit, limit + 1, 3 * limit):
+            body = (bytes(range(256)) * (size // 256 + 1))[:size]
+            bad = body[:limit - 6] + b"attack" + body[limit:]
+            answer = wire.talk(setup, certgate, b"".join(post(bad, framing=framing, more="Connection: close\r\n")))
+            assert not answer or wire.status_of(answer) == 403
+            assert not connected.is_set()
+            with setup.client(certgate) as client:
+                data = b"".join(post(body, framing=framing))
+                sender = threading.Thread(target=client.send, args=(data,))
+                sender.start()
+                assert connected.wait(proxy.PATIENCE)
+                reads.set()
+                assert client.read_response().status == 200
+                sender.join()
+            assert got.pop() == body
+            connected.clear()
+            reads.clear()
+        assert len(certgate.records(3, status=403)) == 3
+    origin.close()
