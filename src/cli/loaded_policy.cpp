@@ -65,6 +65,7 @@ Result<std::unique_ptr<policy::SampleRequest>> LoadedPolicy::sample(policy::Samp
     return fail(ErrorCode::not_found, "no entry of `hosts` serves `" + host +
                                           "`: the handshake is refused, or the client gets 421");
   }
+  text.judged_body_bytes = static_cast<std::size_t>(config_.limits.judged_body_bytes->bytes);
   return policy::SampleRequest::build(std::move(text), &*client, normalisation(), now_);
 }
 

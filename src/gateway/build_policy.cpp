@@ -142,6 +142,7 @@ void run_tests(config::Config const& config, policy::Policy const& policy,
     for (auto const& [name, value] : test.headers) sample.headers.emplace_back(*name, *value);
     for (auto const& [name, value] : test.fields) sample.fields.emplace_back(*name, *value);
     sample.body = *test.body;
+    sample.judged_body_bytes = static_cast<std::size_t>(config.limits.judged_body_bytes->bytes);
     sample.source_ip = *test.source_ip;
     if (!test.client_certificate.empty()) {
       auto const& file = test.client_certificate;

@@ -82,6 +82,15 @@ def test_rules_on_bodies_can_be_explained_and_tested(setup):
                              ("role=guest", "allowed by the default action")):
         (setup.folder / "body").write_text(content)
         assert outcome in proxy.run(*words, "--body", setup.folder / "body").stdout
+    # As much of it is seen as a run would see: here, in tests, and in tests of the configuration.
+    config["limits"] = {"judged_body_bytes": "1KiB"}
+    request = {"url": "https://api.example.com/", "body": "x" * 1025}
+    config["tests"] = [{"name": "cut", "request": request, "expect": {"action": "block"}}]
+    config["rules"].append({"name": "long", "action": "block",
+                            "expression": "http.request.body.truncated"})
+    certgate_yaml.write_text(json.dumps(config))
+    (setup.folder / "body").write_text("x" * 1025)
+    assert "blocked by rule `long`" in proxy.run(*words, "--body", setup.folder / "body").stdout
     assert "nothing" in proxy.run(*words, "--body", setup.folder / "nothing", status=2).stderr
     tests = setup.folder / "rules_test.yaml"
     tests.write_text("""\
