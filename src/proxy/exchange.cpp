@@ -78,7 +78,7 @@ net::Task<AfterExchange> Exchange::run() {
   if (received == Head::gone) co_return after_ = AfterExchange::gone;
   bool ready = received == Head::complete && admit() && has_place() && find_site();
   if (ready && rules_read_body()) {
-    ready = begin_judged_body();
+    ready = admits_client() && begin_judged_body();
     if (ready && !has_judged_body()) {
       auto const arrived = co_await receive_judged_body();
       ready = arrived;
@@ -276,7 +276,7 @@ policy::Facts Exchange::facts() {
   return facts;
 }
 
-bool Exchange::judge() {
+bool Exchange::admits_client() {
   auto const now = std::chrono::floor<std::chrono::seconds>(judged_at_).time_since_epoch().count();
   judgement_ = &connection_.judge(*generation_, *site_, now);
   verdict_until_ = judgement_->verdict.until;
@@ -287,6 +287,11 @@ bool Exchange::judge() {
     persistence_ = http::Persistence::close;
     return false;
   }
+  return true;
+}
+
+bool Exchange::judge() {
+  if (!admits_client()) return false;
   auto const known = facts();
   decision_ = policy::decide(*generation_->shared->policy, known, workspace_.policy);
   decided_ = true;

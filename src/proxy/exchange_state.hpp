@@ -51,6 +51,7 @@ class Exchange final : private net::ReadableObserver {
   bool admit();                 // false: refused_ says why
   bool has_place();             // false: likewise; its certificate has too many connections
   bool find_site();             // false: likewise
+  bool admits_client();         // false: likewise; the host requires a certificate that holds now
   bool judge();                 // false: likewise, or blocked
   policy::Facts facts();
   std::string_view keep(std::string_view text);

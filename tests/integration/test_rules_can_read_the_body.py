@@ -368,6 +368,22 @@ def test_who_is_revoked_while_the_body_is_read_is_refused(tmp_path):
             assert record["rule"] == proxy.BLOCK_UNVERIFIED["name"]
 
 
+def test_where_a_certificate_is_required_nobody_else_is_invited_to_send(tmp_path):
+    with wire.WireOrigin() as origin:
+        setup = proxy.Setup(tmp_path, origin)
+        device = setup.ca.issue("sensor-7")
+        config = setup.config(rules=[RULES[0]])
+        config["hosts"][0]["client_auth"]["mode"] = "require"
+        with setup.start(config) as certgate, setup.client(certgate, device) as client:
+            assert client.get().status == 200
+            setup.ca.revoke(device)
+            certgate.reload()
+            # The body never comes: it is not waited for, nor asked for.
+            client.send(f"POST / HTTP/1.1\r\n{HOST}Expect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+            assert client.read_response().status == 403
+            assert certgate.records(1, status=403)[0]["failure"] == "client_certificate_required"
+
+
 def test_a_reload_while_the_body_is_read_counts(tmp_path):
     """Rules, hosts and limits are those in force when it is decided."""
     with wire.WireOrigin() as origin:
