@@ -150,10 +150,12 @@ def test_threat_60_an_evaluation_that_cannot_be_completed_denies(setup):
     greedy = f'concat({headers}"")'
     rule = {"name": "greedy", "expression": f'{greedy} contains "nobody says this"',
             "action": "block"}
-    usual, large = "small", "x%2541" * 5000
+    usual, large = "small", "x%2541" * 50000
     value = {"set": {"X-Greedy": f"{greedy}"}}
-    with setup.start(rules=[rule]) as certgate:
-        for config in (setup.config(rules=[rule]), setup.config(rules=[], request_headers=value)):
+    limits = {"header_bytes": "512KiB"}
+    with setup.start(rules=[rule], limits=limits) as certgate:
+        for config in (setup.config(rules=[rule], limits=limits),
+                       setup.config(rules=[], request_headers=value, limits=limits)):
             certgate.reload(config)
             setup.origin.requests.clear()
             with setup.client(certgate) as client:
