@@ -65,11 +65,11 @@ std::string_view BodyValues::form() {
 std::span<Part const> BodyValues::parts() {
   if (has_parts_ || !is(BodyType::Kind::multipart)) return parts_;
   has_parts_ = true;
-  if (type_->boundary.empty()) {
+  auto const& body = *facts_.body;
+  if (type_->boundary.empty() || !is_unequivocal(body.content, type_->boundary, body.truncated)) {
     is_unknown_ = true;
     return parts_;
   }
-  auto const& body = *facts_.body;
   std::size_t count = 0;
   for (PartReader reader{body.content, type_->boundary, body.truncated}; reader.next();) ++count;
   auto* const parts = maps_.allocate<Part>(count);
@@ -77,6 +77,12 @@ std::span<Part const> BodyValues::parts() {
   PartReader reader{body.content, type_->boundary, body.truncated};
   for (std::size_t i = 0; i < count; ++i) parts[i] = *reader.next();
   parts_ = {parts, count};
+  for (auto const& part : parts_) {
+    bool const may_be_cut = body.truncated && &part == &parts_.back();
+    for_each_disposition_parameter(part, [&](Parameter const& parameter) {
+      if (!is_unequivocal(parameter) && !may_be_cut) is_unknown_ = true;
+    });
+  }
   return parts_;
 }
 

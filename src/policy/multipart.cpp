@@ -76,6 +76,20 @@ std::string_view surely_of_parts(std::string_view content, std::string_view boun
   return without_line_break(content.substr(0, line));
 }
 
+// The text begins behind a delimiter. Where its head ends; nothing: it is not one that all read alike.
+std::optional<std::size_t> end_of_plain_head(std::string_view text) {
+  for (std::size_t line = 0; line < text.size();) {
+    // A folded line: some take it for a field.
+    if (text[line] == ' ' || text[line] == '\t') return std::nullopt;
+    auto const end = text.find_first_of("\r\n", line);
+    if (end == std::string_view::npos) break;
+    if (text.substr(end, 2) != "\r\n") return std::nullopt;
+    if (end == line) return end + 2;
+    line = end + 2;
+  }
+  return text.size();
+}
+
 // The head ends at the first empty line; without one all of it is head.
 Part split_part(std::string_view text) {
   for (std::size_t line = 0; line < text.size();) {
@@ -105,6 +119,30 @@ BodyType read_body_type(http::Fields fields) {
     }
   }
   return type;
+}
+
+bool is_unequivocal(std::string_view content, std::string_view boundary, bool truncated) {
+  constexpr std::string_view dashes = "--", line_break = "\r\n";
+  if (truncated) content = surely_of_parts(content, boundary);
+  std::size_t head_end = 0;
+  bool is_over = false;
+  for (auto at = content.find(dashes); at != content.npos; at = content.find(dashes, at + 1)) {
+    bool const begins_line = at == 0 || content[at - 1] == '\r' || content[at - 1] == '\n';
+    if (!begins_line || !content.substr(at + dashes.size()).starts_with(boundary)) continue;
+    if (is_over || at < head_end) return false;
+    if (at != 0 && !content.substr(0, at).ends_with(line_break)) return false;
+    auto behind = content.substr(at + dashes.size() + boundary.size());
+    is_over = behind.starts_with(dashes);
+    if (is_over) behind.remove_prefix(dashes.size());
+    if (behind.empty()) continue;
+    if (!behind.starts_with(line_break)) return false;
+    if (is_over) continue;
+    behind.remove_prefix(line_break.size());
+    auto const size = end_of_plain_head(behind);
+    if (!size) return false;
+    head_end = content.size() - behind.size() + *size;
+  }
+  return true;
 }
 
 PartReader::PartReader(std::string_view content, std::string_view boundary, bool truncated)
@@ -157,6 +195,11 @@ std::optional<PartField> PartFieldReader::next() {
     return PartField{trim_part_text(line.substr(0, colon)), trim_part_text(line.substr(colon + 1))};
   }
   return std::nullopt;
+}
+
+bool is_unequivocal(Parameter const& parameter) {
+  return parameter.is_complete && !parameter.value.ends_with('\\') &&
+         parameter.value.find("\\\"") == std::string_view::npos;
 }
 
 std::optional<Parameter> ParameterReader::next() {

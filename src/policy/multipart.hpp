@@ -1,7 +1,8 @@
 // Splits a body of parts into its parts and their heads, without copying anything.
 //
-// A line ends with LF, with or without CR before it: some origins read both alike, and rules shall
-// see every part that an origin may see. What is damaged is read as far as it goes; time is linear.
+// A line ends with LF, with or without CR before it. What is damaged is read as far as it goes; time is
+// linear. Origins read damaged parts in several ways, so that a rule may see others than they do: ask
+// is_unequivocal() first.
 //
 // See: RFC 2046 §5.1 (boundaries), RFC 7578 (multipart/form-data).
 #pragma once
@@ -29,6 +30,11 @@ struct Part {
   std::string_view head;  // its fields, as they stand
   std::string_view content;
 };
+
+// Whether all who read parts find the same: boundaries stand in lines of their own, which end with CRLF
+// and have nothing else in them, and so do the fields of a head; there is an empty line behind each head,
+// and no boundary behind the last.
+bool is_unequivocal(std::string_view content, std::string_view boundary, bool truncated);
 
 class PartReader {
  public:
@@ -71,6 +77,9 @@ struct Parameter {
   bool is_complete = true;     // the closing quote is there
   bool has_backslash = false;  // REQUIRED to be looked at: Maps::unescaped()
 };
+// Whether all find its end at the same place: some take a backslash before a quote for itself.
+bool is_unequivocal(Parameter const& parameter);
+
 class ParameterReader {
  public:
   explicit ParameterReader(std::string_view value) : rest_(value) {}

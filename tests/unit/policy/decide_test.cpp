@@ -318,7 +318,7 @@ TEST(Memory, a_decision_allocates_nothing) {
                   {"Content-Type", ""}};
   for (std::string const type :
        {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"}) {
-    text.body = "--b\r\nContent-Disposition: form-data; name=\"a\\\"\"\r\n\r\nx=1&y\r\n--b--";
+    text.body = "--b\r\nContent-Disposition: form-data; name=\"a\\\\b\"\r\n\r\nx=1&y\r\n--b--";
     text.headers.back() = {"Content-Type", type};
     auto const request = make_request(text, &asking);
     Scratch scratch;
