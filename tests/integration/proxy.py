@@ -339,6 +339,18 @@ class Client:
     def send(self, data):
         self.tls.sendall(data if isinstance(data, bytes) else data.encode("latin-1"))
 
+    def drip(self, piece, every):
+        """Sends `piece` again and again, `every` so many seconds, until something comes back."""
+        self.tls.settimeout(every)
+        data, end = b"", time.monotonic() + PATIENCE
+        while not data and time.monotonic() < end:
+            try:
+                self.send(piece)
+                data = self.tls.recv(4096)
+            except (TimeoutError, ssl.SSLWantReadError):
+                continue
+        return data
+
     def read_response(self, method="GET"):
         response = http.client.HTTPResponse(_Unclosed(self), method=method)
         response.begin()

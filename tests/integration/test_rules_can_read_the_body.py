@@ -1,9 +1,7 @@
 """Rules on http.request.body.*: what they see of it, how it is waited for, and how it goes on."""
 
 import socket
-import ssl
 import threading
-import time
 
 import pytest
 
@@ -31,23 +29,23 @@ SIZE_RULES = [blocks("not 7", "http.request.body.size ne 7"), blocks("bad word",
 LIMITS = {"judged_body_bytes": f"{LIMIT}B", "body_bytes": "8MiB"}
 
 
-@pytest.fixture(scope="module")
-def gate(tmp_path_factory):
+def serving(folder, rules):
     with wire.WireOrigin() as origin:
-        setup = proxy.Setup(tmp_path_factory.mktemp("gate"), origin)
-        with setup.start(rules=RULES, limits=LIMITS) as certgate:
+        setup = proxy.Setup(folder, origin)
+        with setup.start(rules=rules, limits=LIMITS) as certgate:
             setup.certgate = certgate
             yield setup
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory):
+    yield from serving(tmp_path_factory.mktemp("gate"), RULES)
 
 
 @pytest.fixture(scope="module")
 def sized(tmp_path_factory):
     """Where a rule reads the size: not known of a long chunked body, which is then refused."""
-    with wire.WireOrigin() as origin:
-        setup = proxy.Setup(tmp_path_factory.mktemp("sized"), origin)
-        with setup.start(rules=SIZE_RULES, limits=LIMITS) as certgate:
-            setup.certgate = certgate
-            yield setup
+    yield from serving(tmp_path_factory.mktemp("sized"), SIZE_RULES)
 
 
 @pytest.fixture
@@ -306,15 +304,7 @@ def test_threat_75_a_slow_body_gets_408(tmp_path):
                 assert wire.status_of(client.read_until_close()) == 408
             with setup.client(certgate) as client:  # a byte now and then
                 client.send(post(b"x" * 100_000, "/drips")[0])
-                client.tls.settimeout(0.02)
-                data, end = b"", time.monotonic() + proxy.PATIENCE
-                while not data and time.monotonic() < end:
-                    try:
-                        client.send("x")
-                        data = client.tls.recv(4096)
-                    except (TimeoutError, ssl.SSLWantReadError):
-                        pass
-                assert wire.status_of(data) == 408
+                assert wire.status_of(client.drip("x", every=0.02)) == 408
             for path in ("/silent", "/drips"):
                 assert certgate.records(1, path=path)[0]["failure"] == "body_timeout"
             assert origin.requests == []

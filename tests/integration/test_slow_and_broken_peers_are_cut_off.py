@@ -111,17 +111,7 @@ def test_threat_75_slow_fields_get_408(gate):
     """Slowloris: a byte now and then does not extend the deadline of the head."""
     with gate.client(gate.certgate) as client:
         client.send(f"GET /slow HTTP/1.1\r\n{HEAD}X-A: ")
-        client.tls.settimeout(0.1)
-        data = b""
-        end = time.monotonic() + proxy.PATIENCE
-        while time.monotonic() < end:
-            try:
-                client.send("x")
-                data = client.tls.recv(4096)
-                break
-            except (TimeoutError, ssl.SSLWantReadError):
-                continue
-        assert wire.status_of(data) == 408
+        assert wire.status_of(client.drip("x", every=0.1)) == 408
     assert gate.certgate.records(1, status=408)[-1]["failure"] == "header_timeout"
 
 
@@ -143,15 +133,7 @@ def test_threat_75_a_body_of_a_byte_now_and_then_gets_408(gate):
     with gate.start(rules=[], timeouts={"body": "700ms"}, limits={"body_rate": "1KiB"}) as strict:
         with gate.client(strict) as client:
             client.send(f"POST /drips HTTP/1.1\r\n{HEAD}Content-Length: 1000000\r\n\r\n")
-            client.tls.settimeout(0.05)
-            data, end = b"", time.monotonic() + proxy.PATIENCE
-            while not data and time.monotonic() < end:
-                try:
-                    client.send("x")
-                    data = client.tls.recv(4096)
-                except (TimeoutError, ssl.SSLWantReadError):
-                    continue
-            assert wire.status_of(data) == 408
+            assert wire.status_of(client.drip("x", every=0.05)) == 408
         record = strict.records(1, path="/drips")[0]
         assert record["failure"] == "body_timeout" and record["total_us"] > 700_000
 
